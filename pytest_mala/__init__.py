@@ -1,0 +1,1 @@
+"""Run coding agents on issues as pytest tests; record their sessions and replay them deterministically."""
