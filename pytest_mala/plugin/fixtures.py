@@ -1,0 +1,115 @@
+"""The fixtures behind an issue's test: a chain of small parts, each of which a project may override in conftest.py."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mala.plugin.stash import ISSUE, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from pytest_mala.case import CaseResult, CaseSettings
+    from pytest_mala.clock import VirtualClock
+    from pytest_mala.issue import Issue
+
+__all__ = [
+    "mala_agent_options",
+    "mala_case",
+    "mala_clock",
+    "mala_events",
+    "mala_issue",
+    "mala_prompts",
+    "mala_settings",
+]
+
+CLOCK_START = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where `mala_clock` begins: a fixed instant, so that equal runs see equal times."""
+
+
+@pytest.fixture
+def mala_issue(request: pytest.FixtureRequest) -> Issue:
+    """The issue that the test was made from."""
+    if ISSUE not in request.node.stash:
+        pytest.fail("mala_issue is only there in tests that are made from issue files", pytrace=False)
+    issue: Issue = request.node.stash[ISSUE]
+    return issue
+
+
+@pytest.fixture
+def mala_settings(request: pytest.FixtureRequest, mala_issue: Issue) -> CaseSettings:
+    """Lane, record mode, folders and clock of the session, from the command line and the ini file."""
+    # the session's rooms are loaded with the first test that needs them
+    from pytest_mala.case import CaseSettings, Lane, RecordMode
+
+    settings = request.config.stash[SETTINGS]
+    # a command is filled in by `format`, so braces in a path are doubled
+    command = record_command(mala_issue, f"{settings.shown(request.path)}::{mala_issue.id}")
+    return CaseSettings(
+        lane=Lane(settings.lane),
+        record=RecordMode(settings.record),
+        cassettes=settings.cassette_dir,
+        prompts=settings.prompts_dir,
+        frozen=settings.frozen,
+        rootdir=settings.rootdir,
+        record_command=command.replace("{", "{{").replace("}", "}}"),
+    )
+
+
+def record_command(issue: Issue, test: str) -> str:
+    """The command that records the issue's cassette anew: without a key if there is a script for the model."""
+    is_scripted = issue.path.with_name(f"{issue.id}.model.yaml").exists()
+    lane = "--mala-lane=scripted" if is_scripted else "--mala-lane=live --mala-max-usd=AMOUNT"
+    return f"pytest {shlex.quote(test)} {lane} --mala-record=all"
+
+
+@pytest.fixture
+def mala_prompts() -> Any:
+    """The prompts of the session; None takes those of the ini value `mala_prompts`, else the ones that come with us."""
+    return None
+
+
+@pytest.fixture
+def mala_agent_options() -> dict[str, Any]:
+    """Options of the SDK's client; they have the last word over what the issue says."""
+    return {}
+
+
+@pytest.fixture
+def mala_events() -> Any:
+    """A sink for the events of the session, or None."""
+    return None
+
+
+@pytest.fixture
+def mala_case(
+    mala_issue: Issue,
+    mala_settings: CaseSettings,
+    mala_prompts: Any,
+    mala_agent_options: dict[str, Any],
+    mala_events: Any,
+) -> Iterator[Callable[[], Awaitable[CaseResult]]]:
+    """The coroutine function that works on the issue; overriding it replaces the whole session.
+
+    What is wrong before the session (no cassette, no workspace) is raised here, so pytest calls it an ERROR.
+    """
+    from pytest_mala.case import Case  # late for the same reason as in mala_settings
+
+    case = Case(mala_issue, mala_settings, prompts=mala_prompts, agent_options=mala_agent_options, events=mala_events)
+    try:
+        case.prepare()
+        yield case.run
+    finally:
+        case.close()
+
+
+@pytest.fixture
+def mala_clock(pytestconfig: pytest.Config) -> VirtualClock:
+    """A virtual clock that starts at 2000-01-01 00:00 UTC; enter it with `with mala_clock:` inside an async test."""
+    from pytest_mala.clock import VirtualClock  # it brings freezegun, which no other test needs
+
+    return VirtualClock(CLOCK_START, frozen=pytestconfig.stash[SETTINGS].frozen)

@@ -1,0 +1,63 @@
+"""The hooks of a run that is about issues, each handing on to a module of this room; other runs never load this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mala.plugin import collect, reporting
+from pytest_mala.plugin.stash import ROOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    collect.start(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return reporting.header(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.stash[ROOTS].ignore(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[None, list[Any], list[Any]]:
+    return collect.collect_file(file_path, parent, (yield))
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m: the summary names only what would have been run
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    collect.deselect(config, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    reporting.adapt_report(item, call, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    return reporting.status(report)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporting.keep_not_run(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    reporting.merge_not_run(node.config, getattr(node, "workeroutput", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    reporting.write_summary(terminalreporter, config)

@@ -1,0 +1,33 @@
+"""The keys under which the plugin keeps its values on pytest's own objects; there are no module globals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_mala.case import CaseResult
+    from pytest_mala.issue import Issue
+    from pytest_mala.plugin.roots import Roots
+    from pytest_mala.plugin.settings import Settings
+
+__all__ = ["ISSUE", "LABEL_MARKS", "NOT_RUN", "RESULT", "ROOTS", "SETTINGS"]
+
+SETTINGS: Final[pytest.StashKey[Settings]] = pytest.StashKey()
+"""On the config: what this run was asked for."""
+
+ROOTS: Final[pytest.StashKey[Roots]] = pytest.StashKey()
+"""On the config of a run that is about issues: the files they come from."""
+
+NOT_RUN: Final[pytest.StashKey[dict[str, str]]] = pytest.StashKey()
+"""On the config: the name of each issue that was left out, and why."""
+
+LABEL_MARKS: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
+"""On the config: the marks that were registered for labels."""
+
+ISSUE: Final[pytest.StashKey[Issue]] = pytest.StashKey()
+"""On a test: the issue that it was made from."""
+
+RESULT: Final[pytest.StashKey[CaseResult]] = pytest.StashKey()
+"""On a test that ran: how its session ended."""

@@ -1,0 +1,51 @@
+"""Turn the result of a session into the verdict of its test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
+from pytest_mala.plugin.stash import RESULT
+from pytest_mala.report.failure import check_value, failed_checks, gates_failed, outcome_differs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import pytest
+
+    from pytest_mala.case import CaseResult
+
+__all__ = ["judge_case", "result_properties", "run_item"]
+
+
+async def run_item(item: pytest.Item, run: Callable[[], Awaitable[CaseResult]]) -> None:
+    """Work on an issue, note the result on its test, and judge it."""
+    result = await run()
+    item.stash[RESULT] = result
+    item.user_properties += result_properties(result)
+    judge_case(result)
+
+
+def judge_case(result: CaseResult) -> None:
+    """Return if the session ended as expected.
+
+    Raises GatesFailed if checks failed, else OutcomeDiffers; unknown verdicts count as failures.
+    """
+    if result.outcome in result.expected:
+        return
+    if failed_checks(result.checks):
+        raise GatesFailed(gates_failed(result))
+    raise OutcomeDiffers(outcome_differs(result))
+
+
+def result_properties(result: CaseResult) -> list[tuple[str, object]]:
+    """What JUnit XML tells about the session and the summary is made from: properties cross to xdist's controller."""
+    properties: list[tuple[str, object]] = [
+        ("mala.outcome", result.outcome.value),
+        ("mala.turns", result.turns),
+        ("mala.virtual_s", round(result.virtual_seconds, 3)),
+    ]
+    if result.cost_usd is not None:
+        properties.append(("mala.cost_usd", result.cost_usd))
+    properties += [("mala.note", note) for note in result.notes]
+    return properties + [(f"check.{row.name}", check_value(row)) for row in result.checks]

@@ -1,0 +1,79 @@
+"""Make the terminal's summary of issues: one row each with outcome, checks, turns and cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mala.report.failure import verdict_word
+from pytest_mala.report.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["IssueRow", "header_line", "natural_key", "not_run_line", "summary_rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRow:
+    """What the summary tells about one issue; `checks` are pairs of name and verdict, `cost_usd` is in US dollars."""
+
+    name: str
+    outcome: str
+    checks: tuple[tuple[str, str], ...] = ()
+    turns: int | None = None
+    cost_usd: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def summary_rows(rows: Sequence[IssueRow]) -> list[list[str]]:
+    """The lines of each row, columns aligned over all rows; notes follow their row."""
+    names = max((len(row.name) for row in rows), default=0)
+    outcomes = max((len(row.outcome) for row in rows), default=0)
+    checks = max((len(_checks(row)) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        cells = f"{row.name:<{names}}  {row.outcome:<{outcomes}}  {_checks(row):<{checks}}  {_effort(row)}"
+        lines.append([cells.rstrip(), *(f"{'':<{names}}  note: {note}" for note in row.notes)])
+    return lines
+
+
+def header_line(*, lane: str, record: str, roots: Sequence[str], cassettes: str) -> str:
+    """The line in pytest's header.
+
+    >>> header_line(lane="replay", record="none", roots=["issues"], cassettes="cassettes")
+    'mala: lane replay, 1 root (issues), cassettes in cassettes'
+    """
+    recording = f", recording {record}" if record != "none" else ""
+    where = f"{counted(len(roots), 'root')} ({', '.join(roots)})" if roots else "no roots"
+    return f"mala: lane {lane}{recording}, {where}, cassettes in {cassettes}"
+
+
+def not_run_line(reasons: Mapping[str, str]) -> str:
+    """The line about issues that were left out, in natural order.
+
+    >>> not_run_line({"calc-10": "closed", "calc-9": "an epic"})
+    'not run: calc-9 (an epic), calc-10 (closed)'
+    """
+    return "not run: " + ", ".join(f"{name} ({reasons[name]})" for name in sorted(reasons, key=natural_key))
+
+
+def natural_key(text: str) -> list[tuple[bool, int, str]]:
+    """A sorting key by which `calc-9` comes before `calc-10`.
+
+    >>> sorted(["calc-10", "calc-9"], key=natural_key)
+    ['calc-9', 'calc-10']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def _checks(row: IssueRow) -> str:
+    return ", ".join(f"{name} {verdict_word(verdict)}" for name, verdict in row.checks)
+
+
+def _effort(row: IssueRow) -> str:
+    turns = [counted(row.turns, "turn")] if row.turns is not None else []
+    cost = [f"${row.cost_usd:.2f}"] if row.cost_usd is not None else []
+    return ", ".join(turns + cost)
