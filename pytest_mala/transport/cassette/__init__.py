@@ -1,0 +1,25 @@
+"""The recorded sessions of an issue as one reviewable file; `read` and `write` are the way in and out (design D6)."""
+
+from __future__ import annotations
+
+from pytest_mala.transport.cassette.aliases import Aliases
+from pytest_mala.transport.cassette.file import MAX_BYTES, dump, read, seal, write
+from pytest_mala.transport.cassette.journal import Journal, read_journal
+from pytest_mala.transport.cassette.model import FORMAT, LANES, METHODS, Cassette, Interaction, Take
+
+__all__ = [
+    "FORMAT",
+    "LANES",
+    "MAX_BYTES",
+    "METHODS",
+    "Aliases",
+    "Cassette",
+    "Interaction",
+    "Journal",
+    "Take",
+    "dump",
+    "read",
+    "read_journal",
+    "seal",
+    "write",
+]

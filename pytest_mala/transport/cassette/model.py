@@ -1,0 +1,67 @@
+"""The values that a cassette file is read into: a `Cassette` has takes, a `Take` has interactions in recorded order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FORMAT", "LANES", "METHODS", "Cassette", "Interaction", "Take"]
+
+FORMAT = 1
+"""The format of cassettes that this version writes and reads."""
+
+LANES = ("scripted", "live")
+"""What stood behind the SDK when a cassette was recorded."""
+
+METHODS = ("CONNECT", "QUERY", "CONTROL", "END", "TREE", "GATE", "REVIEW")
+"""What an interaction can be: the SDK opened, asked, steered, ended; or a captured tree, a gate, a review."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """One thing that the session did, and all that came back until the next one.
+
+    `response` is JSON data. If it has the key "frames" (a list of frame items: `{"cli": frame}`, `{"sdk": frame}`,
+    `{"trailing": frame}`, `{"tree": commit id}`, `{"decision": text}`), then it has "ms" beside it: for each item the
+    milliseconds since the item before.
+    """
+
+    method: str
+    uri: str
+    body: str
+    headers: dict[str, str]
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One recorded session; `start` is the ISO 8601 time, with its zone, at which the recording began."""
+
+    number: int
+    start: str
+    interactions: tuple[Interaction, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cassette:
+    """All takes of one issue, with what made them.
+
+    `edited`: sealed after a change by hand. `complete` is false for a recording that was cut short and recovered.
+    """
+
+    issue: str
+    lane: str
+    sdk: str
+    cli: str
+    takes: tuple[Take, ...]
+    edited: bool = False
+    complete: bool = True
+
+    @staticmethod
+    def prefix(issue: str, take: int) -> str:
+        """How the URI of every interaction of this take begins.
+
+        >>> Cassette.prefix("calc-1", 2)
+        'claude-sdk://calc-1/2/'
+        """
+        return f"claude-sdk://{issue}/{take}/"

@@ -1,0 +1,78 @@
+"""How a recorded text and this run's text differ, in words a person can act on (design D7)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["json_difference", "word_diff"]
+
+_WORDS = re.compile(r"\s+|[\w$]+|[^\w\s]")
+_CONTEXT_WORDS = 8
+_MOST_HUNKS = 5
+
+
+def word_diff(recorded: str, now: str) -> str:
+    """The changed words with a little of what stands around them: `[-recorded-]` `{+this run+}`; empty when nothing
+    differs.
+
+    >>> word_diff("Fix the bug.", "Fix the small bug!")
+    'Fix the {+small +}bug[-.-]{+!+}'
+    """
+    before, after = _WORDS.findall(recorded), _WORDS.findall(now)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    hunks = [_hunk(group, before, after) for group in matcher.get_grouped_opcodes(2 * _CONTEXT_WORDS)]
+    left_out = [f"... and {len(hunks) - _MOST_HUNKS} more places"] if len(hunks) > _MOST_HUNKS else []
+    return "\n".join([*hunks[:_MOST_HUNKS], *left_out])
+
+
+def _hunk(group: list[tuple[str, int, int, int, int]], before: list[str], after: list[str]) -> str:
+    parts = []
+    for tag, a, b, c, d in group:
+        if tag == "equal":
+            parts.append("".join(before[a:b]))
+            continue
+        if b > a:
+            parts.append("[-" + "".join(before[a:b]) + "-]")
+        if d > c:
+            parts.append("{+" + "".join(after[c:d]) + "+}")
+    return "".join(parts).strip()
+
+
+def json_difference(recorded: Any, now: Any) -> str:
+    """Where two JSON values differ, first places first, each as `path: recorded ..., now ...`; empty when they are
+    equal.
+
+    >>> json_difference({"a": [1, 2]}, {"a": [1, 3], "b": None})
+    '$.a[1]: recorded 2, now 3; $.b: only now (None)'
+    """
+    found = []
+    for place in _differences(recorded, now, "$"):
+        found.append(place)
+        if len(found) == _MOST_HUNKS:
+            found[-1] = "..."
+            break
+    return "; ".join(found)
+
+
+def _differences(recorded: Any, now: Any, path: str) -> Iterator[str]:
+    if isinstance(recorded, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*recorded, *now}):
+            if key not in now:
+                yield f"{path}.{key}: only recorded ({_short(recorded[key])})"
+            elif key not in recorded:
+                yield f"{path}.{key}: only now ({_short(now[key])})"
+            else:
+                yield from _differences(recorded[key], now[key], f"{path}.{key}")
+    elif isinstance(recorded, list) and isinstance(now, list) and len(recorded) == len(now):
+        for number, (one, other) in enumerate(zip(recorded, now, strict=True)):
+            yield from _differences(one, other, f"{path}[{number}]")
+    elif recorded != now or type(recorded) is not type(now):
+        yield f"{path}: recorded {_short(recorded)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,0 +1,73 @@
+"""Known values of this run (workspace, home, ids) and the names that stand for them in a cassette.
+
+Nothing is erased by shape (design D7): only values that the run knows are replaced, the longest first; a `$` that
+already stands before a brace is written as `${$}`, so that hiding can always be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["Names", "map_strings"]
+
+
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy of a JSON value in which `change` was applied to each string, keys included."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key): map_strings(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_strings(item, change) for item in value]
+    return value
+
+
+class Names:
+    """Two-way substitution between real values and `${NAME}`.
+
+    >>> names = Names({"WORKSPACE": "/tmp/a/ws"})
+    >>> names.hide({"file": "/tmp/a/ws/x.py", "cost": "${5}"})
+    {'file': '${WORKSPACE}/x.py', 'cost': '${$}{5}'}
+    >>> names.show(names.hide("/tmp/a/ws ${5}"))
+    '/tmp/a/ws ${5}'
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = {name: value for name, value in values.items() if value}
+        self._compile()
+
+    def _compile(self) -> None:
+        by_value = {value: name for name, value in self._values.items()}
+        longest_first = sorted(by_value, key=lambda value: (-len(value), value))
+        self._by_value = by_value
+        self._hide = re.compile("|".join([r"\$(?=\{)", *map(re.escape, longest_first)]))
+        self._show = re.compile(r"\$\{(\$|[A-Z][A-Z0-9_]*)\}")
+
+    def learn(self, name: str, value: str) -> None:
+        """From now on `value` is called `name`; an older value of that name is forgotten."""
+        self._values[name] = value
+        self._compile()
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The real values by name."""
+        return dict(self._values)
+
+    def hide(self, value: Any) -> Any:
+        """The JSON value as it stands in a cassette: each known value replaced by its `${NAME}`."""
+        return map_strings(value, self._hide_text)
+
+    def show(self, value: Any) -> Any:
+        """The JSON value as this run sees it: each `${NAME}` replaced by its value; unknown names stay."""
+        return map_strings(value, self._show_text)
+
+    def _hide_text(self, text: str) -> str:
+        return self._hide.sub(lambda match: "${" + self._by_value.get(match.group(), "$") + "}", text)
+
+    def _show_text(self, text: str) -> str:
+        return self._show.sub(lambda match: self._value_of(match.group(1), match.group()), text)
+
+    def _value_of(self, name: str, as_written: str) -> str:
+        return "$" if name == "$" else self._values.get(name, as_written)

@@ -1,0 +1,158 @@
+"""Playing a recorded take: the session-wide side of replay; each connection is played by transport/replay.py (design
+D7).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.errors import Divergence
+from pytest_mala.transport.compare import word_diff
+from pytest_mala.transport.options import options_text
+from pytest_mala.transport.replay import ReplayTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_mala.transport.names import Names
+    from pytest_mala.transport.record import Observer
+    from pytest_mala.transport.takes import GateScript, TakeScript
+
+__all__ = ["Player"]
+
+
+class Player:
+    """A take while it is replayed: gives out its connections in order and notices everything that the take does not
+    hold.
+
+    The first divergence is kept and raised again by `finish`, so that code between us and the session can't swallow
+    it. `switch_tree` puts the files of a commit into the workspace, `restore_turn` the whole state at the end of a
+    turn. `where` names the take in messages, `remedy` says how it is recorded anew.
+    """
+
+    def __init__(
+        self,
+        script: TakeScript,
+        names: Names,
+        observer: Observer,
+        *,
+        switch_tree: Callable[[str], None],
+        restore_turn: Callable[[int], None],
+        where: str,
+        remedy: str,
+    ) -> None:
+        self.script = script
+        self.names = names
+        self.observer = observer
+        self.switch_tree = switch_tree
+        self._restore_turn = restore_turn
+        self.where = where
+        self.remedy = remedy
+        self.divergence: Divergence | None = None
+        self.notes: list[str] = []
+        self._opened: list[ReplayTransport] = []
+        self._turns = 0
+        self._decisions = 0
+        self._gates = 0
+
+    def diverge(self, what: str, *, place: str = "", detail: str = "") -> Divergence:
+        """Keep the first divergence of the session and give it back, for the caller to raise."""
+        where = f"{self.where}: {place}" if place else self.where
+        found = Divergence(what, where=where, detail=detail, remedy=self.remedy)
+        if self.divergence is None:
+            self.divergence = found
+        for one in self._opened:
+            one.wake()
+        return self.divergence
+
+    def raise_pending(self) -> None:
+        """Raise the first divergence, if there was one."""
+        if self.divergence is not None:
+            raise self.divergence from None
+
+    def connection(self, purpose: str, options: Any) -> ReplayTransport:
+        """The transport of the session's next connection, which must be the next recorded one with the same purpose
+        and options.
+        """
+        number = len(self._opened) + 1
+        recorded = self.script.connections
+        if number > len(recorded):
+            last = f"the take ends with connection {len(recorded)}"
+            raise self.diverge(f"connection {number} ({purpose}) was never recorded", detail=last) from None
+        script = recorded[number - 1]
+        place = f"connection {number}"
+        if script.purpose != purpose:
+            detail = f"recorded: {script.purpose}\nthis run: {purpose}"
+            raise self.diverge("the connection has another purpose", place=place, detail=detail) from None
+        now = self.names.hide(options_text(options))
+        if now != script.options:
+            detail = word_diff(script.options, now)
+            raise self.diverge("the agent's options are not the recorded ones", place=place, detail=detail) from None
+        self.observer.connection(number, purpose, getattr(options, "resume", None))
+        made = ReplayTransport(self, script)
+        self._opened.append(made)
+        return made
+
+    def decide(self, what: str) -> None:
+        """A timer of the runner decided something; it must be what was decided here when recorded, not too early."""
+        if self._opened:
+            self._opened[-1].decide(what)
+        self.observer.decision(what)
+
+    def state(self, text: str) -> None:
+        """The lifecycle took a step; it must be the recorded one."""
+        recorded = self.script.decisions
+        number = self._decisions
+        self._decisions += 1
+        if not recorded and number == 0:
+            return
+        if number >= len(recorded) or recorded[number] != text:
+            expected = recorded[number] if number < len(recorded) else "nothing more"
+            raise self.diverge(
+                "the lifecycle decided otherwise",
+                place=f"step {number + 1}",
+                detail=f"recorded: {expected}\nthis run: {text}",
+            ) from None
+
+    def turn_ended(self) -> None:
+        """Put the workspace into the state that the agent left at the end of this turn."""
+        self._turns += 1
+        if self._turns not in self.script.trees:
+            raise self.diverge(f"turn {self._turns} left no recorded tree") from None
+        self._restore_turn(self._turns)
+
+    @property
+    def turn(self) -> int:
+        """How many turns have ended."""
+        return self._turns
+
+    def gate(self, attempt: int) -> GateScript:
+        """What the checks gave at this attempt when it was recorded."""
+        self._gates = max(self._gates, attempt)
+        if attempt not in self.script.gates:
+            detail = f"recorded attempts: {len(self.script.gates)}"
+            raise self.diverge(f"gate attempt {attempt} was never recorded", detail=detail) from None
+        return self.script.gates[attempt]
+
+    def finish(self) -> None:
+        """At the session's end: raise what was swallowed, then what was recorded and never played."""
+        self.raise_pending()
+        recorded = self.script.connections
+        if len(self._opened) < len(recorded):
+            missing = recorded[len(self._opened)]
+            raise self.diverge(
+                f"connection {missing.number} ({missing.purpose}) was recorded and never opened"
+            ) from None
+        for one in self._opened:
+            one.check_all_played()
+        if self._gates < len(self.script.gates):
+            raise self.diverge(f"gate attempt {self._gates + 1} was recorded and never made") from None
+        if self._decisions < len(self.script.decisions):
+            expected = self.script.decisions[self._decisions]
+            raise self.diverge(
+                "the lifecycle ended early", place=f"step {self._decisions + 1}", detail=f"recorded: {expected}"
+            ) from None
+
+    def describe(self) -> str:
+        """What the playing connection waits for, in words for the explanation of a hang."""
+        return self._opened[-1].describe() if self._opened else "no connection was opened"

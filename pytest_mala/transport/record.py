@@ -1,0 +1,199 @@
+"""Recording: a transport around the SDK's own that writes every frame to the journal of a take (design D5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_mala.transport.options import options_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from pytest_mala.clock import Clock
+    from pytest_mala.transport.names import Names
+
+__all__ = ["Journal", "Observer", "Recorder", "RecordingTransport", "WireTransport"]
+
+_TREE_EVENTS = ("PreToolUse", "PostToolUse")
+
+
+class WireTransport(Protocol):
+    """The SDK's six-method transport, as duck type: importing the SDK costs 0.8 s (sdk.md 0.10)."""
+
+    async def connect(self) -> None: ...
+    async def write(self, data: str) -> None: ...
+    def read_messages(self) -> AsyncIterator[dict[str, Any]]: ...
+    async def close(self) -> None: ...
+    def is_ready(self) -> bool: ...
+    async def end_input(self) -> None: ...
+
+
+class Observer(Protocol):
+    """Somebody who is told what happens on the wire, with real values: the transcript and the session log."""
+
+    def connection(self, number: int, purpose: str, resumed: str | None) -> None: ...
+    def frame(self, direction: str, frame: Mapping[str, Any]) -> None: ...
+    def decision(self, what: str) -> None: ...
+
+
+class Journal(Protocol):
+    """Where entries go: append-only, safe against kill -9 (transport/cassette/journal.py)."""
+
+    def append(self, entry: Mapping[str, Any], *, sync: bool = False) -> None: ...
+
+
+class Recorder:
+    """A take while it is recorded: one journal for all connections, trees and gates of a session.
+
+    `start` makes the SDK's own transport for some options, `note_tree` is asked before each tool hook is handed on
+    and says the commit id of the tree if it changed, `capture` gives the tree at the end of a turn as JSON (design
+    D8).
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        names: Names,
+        observer: Observer,
+        *,
+        clock: Clock,
+        start: Callable[[Any], WireTransport],
+        note_tree: Callable[[], str | None],
+        capture: Callable[[int], Mapping[str, Any]],
+    ) -> None:
+        self._journal = journal
+        self._names = names
+        self.observer = observer
+        self._clock = clock
+        self._start = start
+        self._note_tree = note_tree
+        self._capture = capture
+        self._connections = 0
+        self._turns = 0
+
+    def connection(self, purpose: str, options: Any) -> RecordingTransport:
+        """The transport of the session's next connection; nothing is started before it is connected."""
+        self._connections += 1
+        self.observer.connection(self._connections, purpose, getattr(options, "resume", None))
+        self.note("connect", c=self._connections, purpose=purpose, body=options_text(options))
+        stderr: list[str] = []
+        inner = self._start(dataclasses.replace(options, stderr=stderr.append))
+        return RecordingTransport(self, self._connections, inner, stderr)
+
+    def decide(self, what: str) -> None:
+        """A timer of the runner decided something: a barrier for the frames that come after it (design D7)."""
+        self.observer.decision(what)
+        self.note("decide", c=self._connections, what=what)
+
+    def state(self, text: str) -> None:
+        """The lifecycle took a step."""
+        self.note("state", text=text)
+
+    def base(self, base: Mapping[str, Any]) -> None:
+        """The commit that the agent starts from, before anything else."""
+        self._write({"k": "turn", "turn": 0, "data": {"base": base}}, sync=False)
+
+    @property
+    def turn(self) -> int:
+        """How many turns have ended."""
+        return self._turns
+
+    def turn_ended(self) -> None:
+        """Capture the tree that the agent left."""
+        self._turns += 1
+        self._write({"k": "turn", "turn": self._turns, "data": self._capture(self._turns)}, sync=True)
+
+    def gate(self, attempt: int, rows: Sequence[Mapping[str, Any]], ms: Sequence[int]) -> None:
+        """What the checks of one gate attempt gave."""
+        self.note("gate", attempt=attempt, rows=list(rows), ms=list(ms))
+
+    def note(self, kind: str, *, sync: bool = False, **entry: Any) -> None:
+        """Append one entry, with known values under their names."""
+        self._write({"k": kind, **self._names.hide(entry)}, sync=sync)
+
+    def _write(self, entry: Mapping[str, Any], *, sync: bool) -> None:
+        self._journal.append({**entry, "t": round(self._clock.elapsed, 3)}, sync=sync)
+
+    def tree_if_changed(self, connection: int) -> None:
+        """Hooks that read files see on replay the tree that they saw here (slice.md 4)."""
+        tree = self._note_tree()
+        if tree is not None:
+            self._write({"k": "tree", "c": connection, "id": tree}, sync=False)
+
+
+class RecordingTransport:
+    """One connection of a recorded session: the SDK's transport with every frame written down first."""
+
+    def __init__(self, recorder: Recorder, number: int, inner: WireTransport, stderr: Sequence[str]) -> None:
+        self._recorder = recorder
+        self._number = number
+        self._inner = inner
+        self._stderr = stderr
+        self._ended = False
+
+    async def connect(self) -> None:
+        """Start what is inside; a failure to start is recorded as the connection's end."""
+        try:
+            await self._inner.connect()
+        except Exception as error:
+            self._end("error", error)
+            raise
+
+    async def write(self, data: str) -> None:
+        """Record each line, then send all of them."""
+        for line in data.splitlines():
+            if line.strip():
+                frame = json.loads(line)
+                self._recorder.note("send", c=self._number, m=frame)
+                self._recorder.observer.frame("sdk", frame)
+        await self._inner.write(data)
+
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Hand on each frame after it was recorded; the end of the stream is recorded too, with its error."""
+        try:
+            async for frame in self._inner.read_messages():
+                self._received(frame)
+                yield frame
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            self._end("error", error)
+            raise
+        self._end("eof")
+
+    def _received(self, frame: Mapping[str, Any]) -> None:
+        request = frame.get("request", {}) if frame.get("type") == "control_request" else {}
+        if (
+            request.get("subtype") == "hook_callback"
+            and request.get("input", {}).get("hook_event_name") in _TREE_EVENTS
+        ):
+            self._recorder.tree_if_changed(self._number)
+        self._recorder.note("recv", c=self._number, m=frame, sync=frame.get("type") == "result")
+        self._recorder.observer.frame("cli", frame)
+
+    async def close(self) -> None:
+        """Close what is inside and record that it was us."""
+        try:
+            await self._inner.close()
+        finally:
+            self._end("closed")
+
+    def is_ready(self) -> bool:
+        """Whether what is inside can be written to."""
+        return self._inner.is_ready()
+
+    async def end_input(self) -> None:
+        """Tell what is inside that nothing more will be written."""
+        await self._inner.end_input()
+
+    def _end(self, how: str, error: Exception | None = None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        facts: dict[str, Any] = {"how": how}
+        if error is not None:
+            facts["error"] = {"type": type(error).__name__, "text": str(error)}
+            facts["exit_status"] = getattr(error, "exit_code", None)
+        self._recorder.note("end", c=self._number, stderr=list(self._stderr[-20:]), **facts)

@@ -1,0 +1,378 @@
+"""One recorded connection, played to the real SDK client: frames out at their recorded times, everything the client
+sends compared.
+
+A frame waits for what the client sent before it when it was recorded; timer decisions are barriers; an answer that
+belongs to a tool call is awaited before that call's next frame (slice.md 4, 5, 8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.transport.compare import json_difference, word_diff
+from pytest_mala.transport.hooks import HookIds, HookMismatchError
+from pytest_mala.transport.takes import is_initiator, prompt_text
+
+if TYPE_CHECKING:
+    from pytest_mala.errors import Divergence
+    from pytest_mala.transport.play import Player
+    from pytest_mala.transport.takes import ConnectionScript, Step
+
+__all__ = ["RecordedEndError", "ReplayTransport"]
+
+
+class RecordedEndError(Exception):
+    """The recorded connection broke with an error that can't be built again; its type and text are in the message."""
+
+
+class ReplayTransport:
+    """The SDK's six-method transport over a recorded connection."""
+
+    def __init__(self, player: Player, script: ConnectionScript) -> None:
+        self._player = player
+        self._script = script
+        self._steps = script.steps
+        self._at = 0  # the step that is being played
+        self._done: set[int] = set()  # steps that the client took: prompts, requests, answers, decisions
+        self._ahead = -1  # the furthest prompt or request that the client sent
+        self._answers = {
+            step.value["response"]["request_id"]: at for at, step in enumerate(self._steps) if step.kind == "sdk"
+        }
+        self._asked_for: dict[str, Step] = {}  # delivered requests of the CLI whose recorded answer is still owed
+        self._began = {is_interrupt: self._initiators(is_interrupt=is_interrupt) for is_interrupt in (False, True)}
+        self._mark = 0.0  # when the last prompt, frame or decision happened, on the loop's clock
+        self._tree: str | None = None
+        self._live_ids: dict[str, str] = {}  # recorded id of a request of the SDK -> id in this run
+        self._hooks = HookIds()
+        self._ready = False
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    async def connect(self) -> None:
+        """Nothing is started; a connection that could not be made when it was recorded fails the same way."""
+        self._mark = self._now()
+        self._ready = True
+        if self._steps and self._steps[0].kind == "end" and self._steps[0].value == "error":
+            raise self._recorded_error(self._steps[0])
+
+    async def write(self, data: str) -> None:
+        """Compare each line with the recording. A difference in what the client begins is raised here, one in an
+        answer by the reader: an exception inside the SDK's handler task would be lost (sdk.md 2).
+        """
+        for line in data.splitlines():
+            if not line.strip():
+                continue
+            frame = json.loads(line)
+            self._player.observer.frame("sdk", frame)
+            if is_initiator(frame):
+                self._begin(frame)
+            else:
+                self._answer(frame)
+        self.wake()
+
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        """The recorded frames, each when its time has come and the client did what came before it."""
+        for at, step in enumerate(self._steps):
+            self._at = at
+            match step.kind:
+                case "query" | "control" | "decision":
+                    await self._until(lambda at=at: at in self._done)  # type: ignore[misc]
+                case "tree":
+                    self._tree = step.value
+                case "cli":
+                    await self._until(lambda step=step: not self._unanswered(step))  # type: ignore[misc]
+                    await self._until_due(at, step)
+                    if not self._closed:
+                        yield self._delivered(step)
+                case "end" if step.value == "eof":
+                    return
+                case "end" if step.value == "error":
+                    raise self._recorded_error(step)
+                case _:
+                    pass
+            if self._closed:
+                return
+        self._at = len(self._steps)
+        await self._until(lambda: False)
+
+    async def close(self) -> None:
+        """The client is done; what was recorded and not delivered is reported by `check_all_played`."""
+        self._closed = True
+        self._ready = False
+        self.wake()
+
+    def is_ready(self) -> bool:
+        """Whether the connection is open."""
+        return self._ready
+
+    async def end_input(self) -> None:
+        """The client will write nothing more."""
+
+    def wake(self) -> None:
+        """Let the reader look again at what it waits for."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _until(self, is_done: Callable[[], bool]) -> None:
+        while True:
+            self._player.raise_pending()
+            if self._closed or is_done():
+                return
+            await self._changed.wait()
+
+    async def _until_due(self, at: int, step: Step) -> None:
+        """Wait for the recorded gap, shortened by max(20 ms, 1 %) so that jitter is no difference (design D7).
+
+        A client that already sent what comes later does not wait any more.
+        """
+        due = self._mark + max(0, step.ms - max(20, step.ms // 100)) / 1000
+        while (left := due - self._now()) > 0 and not self._closed and self._ahead < at:
+            self._player.raise_pending()
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                break
+        self._player.raise_pending()
+
+    def _unanswered(self, step: Step) -> list[Step]:
+        """Requests of the CLI whose recorded answers must come before this frame may."""
+        tool_ids = _tool_ids(step.value)
+        is_last = step.value.get("type") == "result"
+        return [
+            request
+            for request in self._asked_for.values()
+            if is_last or not (own := request.value["request"].get("tool_use_id")) or own in tool_ids
+        ]
+
+    def _begin(self, frame: Mapping[str, Any]) -> None:
+        kind = "query" if frame["type"] == "user" else "control"
+        subtype = frame.get("request", {}).get("subtype", "")
+        said = "a prompt" if kind == "query" else f"the control request {subtype}"
+        expected = self._began[subtype == "interrupt"]
+        if not expected:
+            raise self._diverge(f"{said} was sent, but {self._ends_here()}") from None
+        at = expected.pop(0)
+        step = self._steps[at]
+        if step.kind != kind:
+            raise self._diverge(f"{said} was sent where the recording has {_said(step)}", step) from None
+        self._compare_query(step, frame) if kind == "query" else self._compare_control(step, frame)
+        skipped = [one for one in self._steps[self._at : at] if one.kind == "cli" and not one.trailing]
+        if skipped and self._at < at:
+            self._player.notes.append(f"{self._place(step)}: {said} came {len(skipped)} frames earlier than recorded")
+        self._took(at)
+
+    def _initiators(self, *, is_interrupt: bool) -> list[int]:
+        """What the SDK began, in order; interrupts race with the rest and are a list of their own (sdk.md 2)."""
+        return [
+            at
+            for at, step in enumerate(self._steps)
+            if step.kind in ("query", "control") and is_interrupt == (_subtype(step) == "interrupt")
+        ]
+
+    def _compare_query(self, step: Step, frame: Mapping[str, Any]) -> None:
+        hidden = self._player.names.hide(frame)
+        text = prompt_text(hidden)
+        if text != step.value:
+            raise self._diverge("the prompt is not what was recorded", step, self._prompt_detail(step, text)) from None
+        session = hidden.get("session_id") or ""
+        if session != step.headers.get("session", ""):
+            detail = f"recorded: {step.headers.get('session', '')}\nthis run: {session}"
+            raise self._diverge("the prompt goes to another session", step, detail) from None
+
+    def _prompt_detail(self, step: Step, text: str) -> str:
+        for one in self._player.script.connections:
+            for other in one.steps:
+                if other.kind == "query" and other.value == text:
+                    return f"this is the prompt of turn {other.turn}, sent as turn {step.turn}"
+        return word_diff(step.value, text)
+
+    def _compare_control(self, step: Step, frame: Mapping[str, Any]) -> None:
+        recorded, now = json.loads(step.value), self._player.names.hide(frame["request"])
+        if recorded.get("subtype") == "initialize" and now.get("subtype") == "initialize":
+            try:
+                self._hooks = HookIds.match(recorded.get("hooks"), now.get("hooks"))
+            except HookMismatchError as error:
+                raise self._diverge(str(error), step) from None
+            recorded, now = {**recorded, "hooks": None}, {**now, "hooks": None}
+        if difference := json_difference(recorded, now):
+            subtype = now.get("subtype")
+            raise self._diverge(f"the control request {subtype} is not what was recorded", step, difference) from None
+        self._live_ids[step.headers.get("id", "")] = frame["request_id"]
+
+    def _answer(self, frame: Mapping[str, Any]) -> None:
+        wanted = frame.get("response", {}).get("request_id")
+        at = self._answers.get(wanted)
+        if at is None or at in self._done:
+            self._diverge(f"{self._asked(wanted)} was answered, but in the recording it never was")
+            return
+        step = self._steps[at]
+        if difference := json_difference(step.value, self._player.names.hide(frame)):
+            self._diverge(f"{self._asked(wanted)} was answered otherwise than recorded", step, difference)
+        self._asked_for.pop(wanted, None)
+        self._took(at)
+
+    def _asked(self, request_id: str | None) -> str:
+        """The request of the CLI with this id, in words."""
+        for step in self._steps:
+            if (
+                step.kind == "cli"
+                and step.value.get("type") == "control_request"
+                and step.value["request_id"] == request_id
+            ):
+                request = step.value["request"]
+                tool = f" for {request['tool_use_id']}" if request.get("tool_use_id") else ""
+                if request["subtype"] == "hook_callback":
+                    return f"the hook {self._hooks.name(request['callback_id'])}{tool}"
+                return f"the request {request['subtype']}{tool}"
+        return f"the request {request_id}"
+
+    def _took(self, at: int) -> None:
+        self._done.add(at)
+        if self._steps[at].kind != "sdk":
+            self._mark = self._now()
+            self._ahead = max(self._ahead, at)
+
+    def decide(self, what: str) -> None:
+        """A timer of the runner decided: right only where the recording holds the same decision and nothing else is
+        due before it.
+        """
+        at = next((n for n, step in enumerate(self._steps) if step.kind == "decision" and n not in self._done), None)
+        due = [step for step in self._steps[self._at : at] if step.kind == "cli" and not step.trailing]
+        if due:
+            recorded = f"the recorded one waited {_milliseconds(due[0].ms)} for the next frame and went on"
+            raise self._diverge(f"the session decided {what!r} here; {recorded}", due[0]) from None
+        if at is None:
+            raise self._diverge(
+                f"the session decided {what!r} here, but {self._ends_here()}{self._because()}"
+            ) from None
+        if self._steps[at].value != what:
+            expected = self._steps[at].value
+            raise self._diverge(
+                f"the session decided {what!r} here; the recorded one decided {expected!r}", self._steps[at]
+            ) from None
+        self._took(at)
+        self.wake()
+
+    def _delivered(self, step: Step) -> dict[str, Any]:
+        if self._tree is not None:
+            self._player.switch_tree(self._tree)
+            self._tree = None
+        frame = self._player.names.show(step.value)
+        if frame.get("type") == "control_response":
+            answered = frame["response"]["request_id"]
+            frame["response"]["request_id"] = self._live_ids.get(answered, answered)
+        elif frame.get("type") == "control_request":
+            if frame["request_id"] in self._answers:
+                self._asked_for[frame["request_id"]] = step
+            if frame["request"].get("subtype") == "hook_callback":
+                frame["request"]["callback_id"] = self._hooks.live(frame["request"]["callback_id"])
+        self._mark = self._now()
+        self._player.observer.frame("cli", frame)
+        return dict(frame)
+
+    def _recorded_error(self, step: Step) -> Exception:
+        """The error that ended the recorded connection, as the SDK's own type where it can be built from what was
+        recorded.
+        """
+        error = step.extra.get("error", {})
+        name, text = error.get("type", "Exception"), self._player.names.show(error.get("text", ""))
+        import claude_agent_sdk  # here: the SDK costs 0.8 s and an error end is rare
+
+        if name == "ProcessError":
+            return claude_agent_sdk.ProcessError(text, exit_code=step.extra.get("exit_status"))
+        if name in ("CLIConnectionError", "CLINotFoundError"):
+            return claude_agent_sdk.CLIConnectionError(text)
+        return RecordedEndError(f"{name}: {text}")
+
+    def check_all_played(self) -> None:
+        """Raise for the first frame or prompt that was recorded and that this run never came to."""
+        for at, step in enumerate(self._steps):
+            if (
+                step.kind in ("query", "control", "sdk", "decision")
+                and at not in self._done
+                and not self._is_optional(at)
+            ):
+                raise self._diverge(f"{_said(step)} was recorded and never came", step) from None
+            if step.kind == "cli" and not step.trailing and at >= self._at:
+                raise self._diverge(f"{_said(step)} was recorded and never read", step) from None
+
+    def _is_optional(self, at: int) -> bool:
+        """An answer to a trailing request may be missing with it."""
+        step = self._steps[at]
+        return step.kind == "sdk" and any(
+            one.trailing and one.value.get("request_id") == step.value["response"]["request_id"]
+            for one in self._steps
+            if one.kind == "cli"
+        )
+
+    def _diverge(self, what: str, step: Step | None = None, detail: str = "") -> Divergence:
+        return self._player.diverge(what, place=self._place(step), detail=detail)
+
+    def _place(self, step: Step | None) -> str:
+        shown = step or self._steps[min(self._at, len(self._steps) - 1)]
+        return f"connection {self._script.number} ({self._script.purpose}), turn {shown.turn}, frame {shown.index}"
+
+    def _ends_here(self) -> str:
+        frames = [step for step in self._steps if step.kind == "cli"]
+        played = sum(step.kind == "cli" for step in self._steps[: self._at])
+        return f"the recording ends here ({played} of {len(frames)} frames played)"
+
+    def _because(self) -> str:
+        """An unanswered hook is the usual cause of a run that gets no further."""
+        waiting = next(iter(self._asked_for), None)
+        return f"; {self._asked(waiting)} was not answered" if waiting else ""
+
+    def describe(self) -> str:
+        """What this connection waits for."""
+        if waiting := next(iter(self._asked_for), None):
+            return f"{self._asked(waiting)} was not answered"
+        if self._at >= len(self._steps) or self._steps[self._at].kind == "end":
+            return self._ends_here()
+        step = self._steps[self._at]
+        if step.kind == "decision":
+            return f"the recording waits for the session to decide {step.value!r}"
+        return f"the next recorded thing is {_said(step)} ({self._place(step)})"
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _said(step: Step) -> str:
+    match step.kind:
+        case "query":
+            return "a prompt"
+        case "control":
+            return f"the control request {_subtype(step)}"
+        case "sdk":
+            return "an answer"
+        case "decision":
+            return f"the decision {step.value!r}"
+        case "end":
+            return "the end of the connection"
+        case _:
+            subtype = step.value.get("subtype") or step.value.get("request", {}).get("subtype")
+            return f"a frame {step.value.get('type')}" + (f" {subtype}" if subtype else "")
+
+
+def _subtype(step: Step) -> str | None:
+    """What a recorded control request asks for; None for a prompt."""
+    return json.loads(step.value).get("subtype") if step.kind == "control" else None
+
+
+def _tool_ids(frame: Mapping[str, Any]) -> set[str]:
+    """The tool calls that a frame speaks of."""
+    found = {frame.get("request", {}).get("tool_use_id")}
+    content = (frame.get("message") or {}).get("content")
+    for block in content if isinstance(content, list) else []:
+        if isinstance(block, Mapping):
+            found.add(block.get("tool_use_id"))
+    return {one for one in found if one}
+
+
+def _milliseconds(ms: int) -> str:
+    return f"{ms:,} ms"

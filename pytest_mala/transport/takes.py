@@ -1,0 +1,310 @@
+"""From journal entries to the interactions of a take, and from a take back to the steps that replay walks (design D6).
+
+Both directions are pure. A journal entry is a JSON object with `k` (its kind) and `t` (seconds since the recording
+began); entries of a connection also have its number `c`. Kinds: connect, send, recv, tree, decide, end, turn, gate,
+state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mala.errors import HarnessError
+from pytest_mala.transport.cassette import Interaction
+
+__all__ = ["ConnectionScript", "Entry", "GateScript", "Step", "TakeScript", "cli_version", "interactions", "read_take"]
+
+Entry = Mapping[str, Any]
+Canonical = Callable[[Any, int], Any]
+
+
+def is_initiator(frame: Mapping[str, Any]) -> bool:
+    """Whether the SDK began something with this frame: a prompt or a control request, not an answer."""
+    return frame.get("type") in ("user", "control_request")
+
+
+def request_text(request: Mapping[str, Any]) -> str:
+    """A control request as the body of its interaction: JSON, sorted, one key to a line."""
+    return json.dumps(request, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def prompt_text(frame: Mapping[str, Any]) -> str:
+    """What a user frame says: its text, or JSON when it is made of blocks."""
+    content = frame["message"]["content"]
+    return content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An interaction that still grows."""
+
+    method: str
+    uri: str
+    body: str
+    headers: dict[str, str]
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    ms: list[int] = field(default_factory=list)
+    rest: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, item: dict[str, Any], ms: int, at: int | None = None) -> None:
+        where = len(self.frames) if at is None else at
+        self.frames.insert(where, item)
+        self.ms.insert(where, ms)
+
+    def closed(self) -> Interaction:
+        response = dict(self.rest)
+        if self.frames:
+            response |= {"ms": self.ms, "frames": self.frames}
+        return Interaction(method=self.method, uri=self.uri, body=self.body, headers=self.headers, response=response)
+
+
+class _Writer:
+    def __init__(self, issue: str, take: int, canonical: Canonical) -> None:
+        self.root = f"claude-sdk://{issue}/{take}"
+        self.canonical = canonical
+        self.all: list[_Open] = []
+        self.of_connection: dict[int, list[_Open]] = {}
+        self.mark: dict[int, float] = {}  # when the last prompt, frame or decision of a connection happened
+        self.counts: dict[tuple[int, str], int] = {}
+
+    def open(self, method: str, place: str, body: str, headers: dict[str, str], connection: int = 0) -> _Open:
+        made = _Open(method, f"{self.root}/{place}", body, headers)
+        self.all.append(made)
+        if connection:
+            self.of_connection.setdefault(connection, []).append(made)
+        return made
+
+    def gap(self, entry: Entry) -> int:
+        """Milliseconds since the last thing that happened on the connection; from now on this entry is that thing."""
+        before = self.mark.get(entry["c"], entry["t"])
+        self.mark[entry["c"]] = entry["t"]
+        return max(0, round((float(entry["t"]) - before) * 1000))
+
+    def connect(self, entry: Entry) -> None:
+        number = entry["c"]
+        self.gap(entry)
+        body = self.canonical(entry["body"], number)
+        self.open("CONNECT", f"connection/{number}", body, {"purpose": entry["purpose"]}, number)
+
+    def send(self, entry: Entry) -> None:
+        frame = self.canonical(entry["m"], entry["c"])
+        if is_initiator(frame):
+            self.begin(entry, frame)
+        else:
+            self.answer(entry["c"], frame)
+
+    def begin(self, entry: Entry, frame: Mapping[str, Any]) -> None:
+        number, kind = entry["c"], "query" if frame["type"] == "user" else "control"
+        self.gap(entry)
+        count = self.counts[number, kind] = self.counts.get((number, kind), 0) + 1
+        place = f"connection/{number}/{kind}/{count}"
+        if kind == "query":
+            self.open("QUERY", place, prompt_text(frame), {"session": frame.get("session_id") or ""}, number)
+        else:
+            self.open("CONTROL", place, request_text(frame["request"]), {"id": frame["request_id"]}, number)
+
+    def answer(self, number: int, frame: Mapping[str, Any]) -> None:
+        """A hook's answer stands right behind its request, wherever on the wire it came (slice.md 8: else +-1 slot)."""
+        wanted = frame.get("response", {}).get("request_id")
+        for one in reversed(self.of_connection.get(number, [])):
+            for at, item in enumerate(one.frames):
+                request = item.get("cli", {})
+                if request.get("type") == "control_request" and request.get("request_id") == wanted:
+                    one.put({"sdk": frame}, 0, at + 1)
+                    return
+        self.last(number).put({"sdk": frame}, 0)
+
+    def last(self, number: int) -> _Open:
+        return self.of_connection[number][-1]
+
+    def recv(self, entry: Entry) -> None:
+        frame = self.canonical(entry["m"], entry["c"])
+        self.last(entry["c"]).put({"cli": frame}, self.gap(entry))
+
+    def tree(self, entry: Entry) -> None:
+        self.last(entry["c"]).put({"tree": entry["id"]}, 0)
+
+    def decide(self, entry: Entry) -> None:
+        self.last(entry["c"]).put({"decision": entry["what"]}, self.gap(entry))
+
+    def end(self, entry: Entry) -> None:
+        number = entry["c"]
+        self.mark_trailing(number)
+        made = self.open("END", f"connection/{number}/end", entry["how"], {}, number)
+        for key in ("error", "exit_status", "stderr"):
+            if entry.get(key) not in (None, "", []):
+                made.rest[key] = self.canonical(entry[key], number)
+
+    def mark_trailing(self, number: int) -> None:
+        """Frames behind the last result may be missing the next time: nobody has to wait for them."""
+        items = [(one, at) for one in self.of_connection.get(number, []) for at in range(len(one.frames))]
+        results = [n for n, (one, at) in enumerate(items) if one.frames[at].get("cli", {}).get("type") == "result"]
+        for one, at in items[results[-1] + 1 :] if results else []:
+            if "cli" in one.frames[at]:
+                one.frames[at] = {"trailing": one.frames[at]["cli"]}
+
+    def turn(self, entry: Entry) -> None:
+        self.open("TREE", f"turn/{entry['turn']}/tree", "", {}).rest.update(entry["data"])
+
+    def gate(self, entry: Entry) -> None:
+        made = self.open("GATE", f"gate/{entry['attempt']}", "", {})
+        made.rest |= {"took_ms": entry["ms"], "checks": entry["rows"]}
+
+    def state(self, entry: Entry) -> None:
+        if self.all:
+            self.all[-1].rest.setdefault("decisions", []).append(entry["text"])
+
+
+def interactions(entries: Iterable[Entry], *, issue: str, take: int, canonical: Canonical) -> tuple[Interaction, ...]:
+    """The interactions of one take, from its journal entries in the order in which they were written.
+
+    `canonical(value, connection)` gives ids and volatile fields their stable form.
+    """
+    writer = _Writer(issue, take, canonical)
+    for entry in entries:
+        getattr(writer, entry["k"])(entry)
+    return tuple(one.closed() for one in writer.all)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happens on a recorded connection.
+
+    `kind`: query, control (the SDK begins), cli (a frame arrives), sdk (an answer of ours), tree, decision, end.
+    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it.
+    """
+
+    kind: str
+    index: int
+    turn: int
+    value: Any
+    ms: int = 0
+    trailing: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionScript:
+    """One recorded connection: why it was opened, with which options, and what happened on it in order."""
+
+    number: int
+    purpose: str
+    options: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateScript:
+    """One recorded gate attempt: a row of JSON and a duration in milliseconds for each check."""
+
+    attempt: int
+    rows: tuple[Mapping[str, Any], ...]
+    ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeScript:
+    """All that a take says, ready to be replayed: connections, trees by turn, gates by attempt, the lifecycle's
+    decisions.
+    """
+
+    connections: tuple[ConnectionScript, ...]
+    trees: Mapping[int, Mapping[str, Any]]
+    gates: Mapping[int, GateScript]
+    decisions: tuple[str, ...]
+
+    @property
+    def turns(self) -> int:
+        """How many prompts the take holds."""
+        return sum(step.kind == "query" for one in self.connections for step in one.steps)
+
+
+def cli_version(entries: Iterable[Entry]) -> str:
+    """The version that the CLI said at its first start; "unknown" if it never got that far."""
+    said = (entry["m"].get("claude_code_version") for entry in entries if entry["k"] == "recv")
+    return next((version for version in said if version), "unknown")
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The steps of one connection while they are read, and how many of them are lines on the wire."""
+
+    purpose: str
+    options: str
+    steps: list[Step] = field(default_factory=list)
+    on_the_wire: int = 0
+
+    def add(self, kind: str, one_turn: int, value: Any, **more: Any) -> None:
+        self.on_the_wire += kind in ("query", "control", "cli", "sdk")
+        self.steps.append(Step(kind=kind, index=self.on_the_wire, turn=one_turn, value=value, **more))
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.connections: dict[int, _Lines] = {}
+        self.trees: dict[int, Mapping[str, Any]] = {}
+        self.gates: dict[int, GateScript] = {}
+        self.decisions: list[str] = []
+        self.turn = 0
+
+    def add(self, one: Interaction) -> None:
+        place = one.uri.removeprefix("claude-sdk://").split("/")[2:]
+        handle = getattr(self, one.method.lower(), None)
+        if handle is None or len(place) < 2 or not place[1].isdigit():
+            raise HarnessError(
+                f"interaction {one.method} {one.uri}: expected CONNECT, QUERY, CONTROL, END, TREE or GATE at a known place"
+            )
+        handle(one, int(place[1]))
+        self.decisions += one.response.get("decisions", [])
+
+    def connect(self, one: Interaction, number: int) -> None:
+        self.connections[number] = _Lines(one.headers.get("purpose", "work"), one.body)
+
+    def query(self, one: Interaction, number: int) -> None:
+        self.turn += 1
+        self.begin("query", one, number)
+
+    def control(self, one: Interaction, number: int) -> None:
+        self.begin("control", one, number)
+
+    def begin(self, kind: str, one: Interaction, number: int) -> None:
+        lines = self.lines(one, number)
+        lines.add(kind, self.turn, one.body, headers=one.headers)
+        for item, ms in zip(one.response.get("frames", []), one.response.get("ms", []), strict=True):
+            ((what, value),) = item.items()
+            lines.add("cli" if what == "trailing" else what, self.turn, value, ms=ms, trailing=what == "trailing")
+
+    def end(self, one: Interaction, number: int) -> None:
+        self.lines(one, number).add("end", self.turn, one.body, extra=one.response)
+
+    def tree(self, one: Interaction, number: int) -> None:
+        self.trees[number] = {key: value for key, value in one.response.items() if key != "decisions"}
+
+    def gate(self, one: Interaction, number: int) -> None:
+        rows, ms = one.response.get("checks", []), one.response.get("took_ms", [])
+        self.gates[number] = GateScript(attempt=number, rows=tuple(rows), ms=tuple(ms))
+
+    def lines(self, one: Interaction, number: int) -> _Lines:
+        if number not in self.connections:
+            raise HarnessError(
+                f"interaction {one.method} {one.uri}: connection {number} was never opened (no CONNECT before it)"
+            )
+        return self.connections[number]
+
+
+def read_take(recorded: Iterable[Interaction]) -> TakeScript:
+    """The script of a take. Raises HarnessError for an interaction of an unknown method or place."""
+    reader = _Reader()
+    for one in recorded:
+        reader.add(one)
+    connections = tuple(
+        ConnectionScript(number=number, purpose=lines.purpose, options=lines.options, steps=tuple(lines.steps))
+        for number, lines in sorted(reader.connections.items())
+    )
+    return TakeScript(
+        connections=connections, trees=reader.trees, gates=reader.gates, decisions=tuple(reader.decisions)
+    )
