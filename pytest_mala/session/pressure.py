@@ -1,0 +1,125 @@
+"""Context pressure: asks the full agent for a checkpoint, and makes the prompt that a new session goes on with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.errors import HarnessError
+from pytest_mala.session.checkpoint import build_continuation_prompt, extract_checkpoint
+from pytest_mala.session.connection import Connection
+from pytest_mala.session.messages import kind
+from pytest_mala.session.resume import create_client
+from pytest_mala.session.stream import ContextPressureError
+
+if TYPE_CHECKING:
+    from pytest_mala.session.telemetry import TelemetrySpan
+
+__all__ = [
+    "DEFAULT_CHECKPOINT_TIMEOUT_SECONDS",
+    "CheckpointResult",
+    "ContextPressureConfig",
+    "ContextPressureError",
+    "ContextPressureHandler",
+]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_CHECKPOINT_TIMEOUT_SECONDS = 30
+
+
+@dataclass(slots=True)
+class ContextPressureConfig:
+    """What the agent is asked, what it goes on with, and how long it may take to answer."""
+
+    checkpoint_request_prompt: str
+    continuation_template: str
+    checkpoint_timeout_seconds: float = DEFAULT_CHECKPOINT_TIMEOUT_SECONDS
+
+
+@dataclass(slots=True)
+class CheckpointResult:
+    """What the agent noted; what had come when the time was up is kept (session:Y5)."""
+
+    checkpoint: str
+    timed_out: bool = False
+
+
+class ContextPressureHandler:
+    """Stateless between calls; counting restarts is the caller's. Trouble with the checkpoint is told, never raised."""
+
+    def __init__(self, config: ContextPressureConfig, sdk_client_factory: Any) -> None:
+        self.config = config
+        self.sdk_client_factory = sdk_client_factory
+
+    async def fetch_checkpoint(
+        self,
+        session_id: str,
+        issue_id: str,
+        options: object,
+        timeout_seconds: float | None = None,
+        *,
+        tracer: TelemetrySpan | None = None,
+    ) -> CheckpointResult:
+        """Resumes the session and asks for a checkpoint; only a `HarnessError` and a cancellation pass."""
+        prompt = self.config.checkpoint_request_prompt
+        if not prompt:
+            logger.warning("%s: no checkpoint request prompt is configured, the checkpoint is empty", issue_id)
+            return CheckpointResult("")
+        seconds = self.config.checkpoint_timeout_seconds if timeout_seconds is None else timeout_seconds
+        texts: list[str] = []
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ask(prompt, session_id, options, texts, tracer)
+        except TimeoutError:
+            logger.warning("%s: no complete checkpoint within %g s", issue_id, seconds)
+            return CheckpointResult(extract_checkpoint("".join(texts)), timed_out=True)
+        except HarnessError:
+            raise
+        except Exception as error:
+            logger.warning("%s: the checkpoint failed: %r", issue_id, error)
+            return CheckpointResult("")
+        return CheckpointResult(extract_checkpoint("".join(texts)))
+
+    async def _ask(
+        self, prompt: str, session_id: str, options: object, texts: list[str], tracer: TelemetrySpan | None
+    ) -> None:
+        client = create_client(self.sdk_client_factory, options, session_id or None, "checkpoint")
+        connection = Connection(client, prompt, session_id)
+        await connection.open()
+        try:
+            async for message in connection:
+                if tracer is not None:
+                    tracer.log_message(message)
+                texts.extend(_agent_texts(message))
+        except BaseException:
+            await connection.abandon()
+            raise
+        await connection.close()
+
+    def build_continuation_prompt(self, checkpoint: str) -> str:
+        """The first prompt of the new session."""
+        return build_continuation_prompt(self.config.continuation_template, checkpoint)
+
+    async def handle_pressure_error(
+        self,
+        error: ContextPressureError,
+        issue_id: str,
+        options: object,
+        continuation_count: int,
+        remaining_time: float,
+    ) -> tuple[str, int]:
+        """The continuation prompt and the count plus one; the checkpoint takes at most the remaining time (seconds)."""
+        seconds = max(0.0, min(remaining_time, self.config.checkpoint_timeout_seconds))
+        found = await self.fetch_checkpoint(error.session_id, issue_id, options, seconds)
+        return self.build_continuation_prompt(found.checkpoint), continuation_count + 1
+
+
+def _agent_texts(message: object) -> list[str]:
+    """Texts of every block; those of user messages are not the agent's."""
+    content = getattr(message, "content", None)
+    if kind(message) == "UserMessage" or not isinstance(content, list | tuple):
+        return []
+    return [text for block in content if (text := getattr(block, "text", None)) is not None]

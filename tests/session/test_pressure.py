@@ -1,0 +1,283 @@
+"""Context pressure: rows P1-P10 of session:4, the restarts R39-R43, and the corrections Y1-Y6."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from session_peers import (
+    HANG,
+    AbleClient,
+    AbleFactory,
+    Fail,
+    ResultMessage,
+    ScriptedClient,
+    ScriptedFactory,
+    TextBlock,
+    UserMessage,
+    Wait,
+    World,
+    answer,
+    failing,
+    finding,
+    init,
+    on_virtual_time,
+    passing,
+    reviewed,
+    say,
+    usage,
+    use,
+)
+
+from pytest_mala.errors import Divergence
+from pytest_mala.issue.model import EndReason
+from pytest_mala.session.config import AgentSessionInput
+from pytest_mala.session.pressure import (
+    DEFAULT_CHECKPOINT_TIMEOUT_SECONDS,
+    CheckpointResult,
+    ContextPressureConfig,
+    ContextPressureHandler,
+)
+from pytest_mala.session.stream import ContextPressureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = usage(190_000)
+FULL_TURN = [init(), say("a", usage=FULL), ResultMessage()]
+TURN_OK = [ResultMessage("s3")]
+NOTES = [say("<checkpoint>half done</checkpoint>"), ResultMessage()]
+
+
+def handler(
+    factory: ScriptedFactory, prompt: str = "notes?", template: str = "go on: {checkpoint} {x}"
+) -> ContextPressureHandler:
+    return ContextPressureHandler(ContextPressureConfig(prompt, template), factory)
+
+
+def fetch(factory: ScriptedFactory, prompt: str = "notes?", seconds: float | None = None) -> CheckpointResult:
+    return on_virtual_time(lambda: handler(factory, prompt).fetch_checkpoint("s1", "i1", {}, seconds))
+
+
+def test_p1_a_tagged_checkpoint_is_asked_for_once() -> None:
+    factory = AbleFactory(NOTES)
+    assert fetch(factory) == CheckpointResult("half done")
+    assert (factory.queries, factory.announced, factory.resumed) == ([("notes?", "s1")], ["checkpoint"], ["s1"])
+    assert factory.created[0].calls == ["enter", "query", "exit"]
+
+
+def test_p2_several_lines_and_messages_are_joined() -> None:
+    assert fetch(ScriptedFactory([say("<checkpoint>a\n"), say("b</checkpoint>")])).checkpoint == "a\nb"
+
+
+def test_p3_without_a_prompt_nobody_is_asked(caplog: pytest.LogCaptureFixture) -> None:
+    factory = ScriptedFactory()
+    assert fetch(factory, "") == CheckpointResult("")
+    assert factory.created == []
+    assert "i1: no checkpoint request prompt is configured, the checkpoint is empty" in caplog.messages
+
+
+@pytest.mark.parametrize("where", ["enter", "query", "stream", "create"])
+def test_p4_y4_trouble_gives_an_empty_checkpoint(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    client = ScriptedClient([say("lost"), Fail(OSError("broken"))] if where == "stream" else NOTES)
+    if where in ("enter", "query"):
+        client.fail_at[where] = OSError("broken")
+    factory = ScriptedFactory(*([] if where == "create" else [client]))
+    assert fetch(factory) == CheckpointResult("")
+    assert any(message.startswith("i1: the checkpoint failed: ") for message in caplog.messages)
+
+
+def test_p5_y5_what_came_before_the_timeout_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    assert fetch(ScriptedFactory([HANG]), seconds=5) == CheckpointResult("", timed_out=True)
+    assert fetch(ScriptedFactory([say("<checkpoint>so far"), HANG])) == CheckpointResult("so far", timed_out=True)
+    assert "i1: no complete checkpoint within 30 s" in caplog.messages
+
+
+def test_p6_y5_without_tags_the_agents_whole_text_counts_and_nobody_elses() -> None:
+    stream = [say("one "), UserMessage([TextBlock("not this")]), UserMessage("nor this"), say("two"), ResultMessage()]
+    assert fetch(ScriptedFactory(stream)) == CheckpointResult("one two")
+
+
+def test_p7_the_continuation_is_plain_replacement() -> None:
+    assert handler(ScriptedFactory()).build_continuation_prompt("{a}") == "go on: {a} {x}"
+    assert (
+        handler(ScriptedFactory(), template="").build_continuation_prompt("{a}") == "Continue from checkpoint:\n\n{a}"
+    )
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_p8_p9_a_pressure_error_becomes_a_prompt_and_a_count(count: int) -> None:
+    error = ContextPressureError("s1", 1, 2, 3, 0.95)
+    factory = ScriptedFactory(NOTES)
+    result = on_virtual_time(lambda: handler(factory).handle_pressure_error(error, "i1", {}, count, 100))
+    assert result == ("go on: half done {x}", count + 1)
+    hung = ScriptedFactory([HANG])
+    result = on_virtual_time(lambda: handler(hung).handle_pressure_error(error, "i1", {}, count, 3))
+    assert result == ("go on:  {x}", count + 1)
+
+
+def test_p10_defaults() -> None:
+    assert DEFAULT_CHECKPOINT_TIMEOUT_SECONDS == 30
+    assert ContextPressureConfig("a", "b").checkpoint_timeout_seconds == 30
+    assert CheckpointResult("a").timed_out is False
+
+
+def test_harness_errors_pass_through_the_checkpoint() -> None:
+    with pytest.raises(Divergence):
+        fetch(ScriptedFactory([Fail(Divergence("other prompt"))]))
+
+
+# Restarts
+
+
+def test_r39_e12_a_full_turn_that_fails_its_gate_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    factory = AbleFactory(FULL_TURN, NOTES, [init("s2"), ResultMessage("s2")])
+    world = World(tmp_path, factory, gates=[failing("tests fail", commit="c0"), passing()])
+    output = world.run()
+    assert (output.success, output.session_id, output.gate_attempts) == (True, "s2", 2)
+    assert factory.announced == ["work", "checkpoint", "continuation"]
+    assert factory.resumed == [None, "s1", None]
+    prompt, session_id = factory.queries[2]
+    assert prompt.startswith("go on from: half done\n\ngate 2/3 of i1:\n- tests fail")
+    assert session_id is None
+    assert world.sink.named("on_lifecycle_state")[1:4:2] == [("i1", "AWAITING_LOG"), ("i1", "AWAITING_LOG")]
+    assert [event for event in world.sink.events if event == ("on_lifecycle_state", "i1", "PROCESSING")] == [
+        world.sink.events[0]
+    ] * 2
+    assert world.sink.named("on_context_restart") == [("i1", 1, 5, 9, False)]
+    # offset belongs to the log of the old session; attempt and commit are kept (Y2)
+    assert world.called("gate")[1] == ("i1", "s2.jsonl", 2, 0, "c0")
+
+
+def test_y3_a_full_turn_that_passes_its_gate_is_not_restarted(tmp_path: Path) -> None:
+    factory = AbleFactory(FULL_TURN, [ResultMessage()])
+    world = World(
+        tmp_path, factory, gates=[passing(), passing("c2")], reviews=[reviewed(finding(0)), reviewed(passed=True)]
+    )
+    assert world.run().success
+    assert factory.announced == ["work", "review retry"]
+
+
+def test_r40_two_restarts_use_the_second_checkpoint(tmp_path: Path) -> None:
+    second = [say("<checkpoint>nearly done</checkpoint>"), ResultMessage()]
+    factory = AbleFactory(FULL_TURN, NOTES, FULL_TURN, second, TURN_OK)
+    world = World(tmp_path, factory, gates=[failing("a"), failing("b"), passing()])
+    assert world.run().success
+    assert len(factory.created) == 5
+    assert factory.queries[-1][0].startswith("go on from: nearly done\n\ngate 3/3 of i1:\n- b")
+
+
+def test_r41_each_round_begins_initial(tmp_path: Path) -> None:
+    world = World(tmp_path, AbleFactory(FULL_TURN, NOTES, TURN_OK), gates=[failing(), passing()])
+    world.run()
+    states = [state for _, state, _ in world.sink.named("on_state_entered")]
+    assert states.count("INITIAL") == 1
+    assert states[states.index("INITIAL") + 1] == "PROCESSING"
+    assert len(world.factory.options_asked) == 2
+
+
+def test_r42_a_checkpoint_without_tags_is_used_whole(tmp_path: Path) -> None:
+    factory = AbleFactory(FULL_TURN, [say("plain notes")], TURN_OK)
+    World(tmp_path, factory, gates=[failing(), passing()]).run()
+    assert factory.queries[2][0].startswith("go on from: plain notes\n\n")
+
+
+def test_pressure_in_mid_turn_interrupts_and_goes_on_without_a_gate(tmp_path: Path) -> None:
+    client = AbleClient(
+        [init(), use("t1", usage=FULL), answer("t1"), HANG], after_interrupt=[ResultMessage(is_error=True)]
+    )
+    factory = AbleFactory(client, NOTES, TURN_OK)
+    world = World(tmp_path, factory)
+    output = world.run()
+    assert (output.success, output.gate_attempts) == (True, 1)
+    assert client.calls == ["enter", "query", "decide pressure", "interrupt", "disconnect", "terminate", "exit"]
+    assert [query[0] for query in factory.queries] == ["do it", "write a checkpoint", "go on from: half done"]
+    assert world.elapsed == 0
+
+
+def test_pressure_in_a_retry_turn_keeps_what_the_gate_asked_for(tmp_path: Path) -> None:
+    in_turn = AbleClient([use("t1", usage=FULL), answer("t1"), HANG])
+    factory = AbleFactory([init(), ResultMessage()], in_turn, NOTES, TURN_OK)
+    assert World(tmp_path, factory, gates=[failing("a"), passing()]).run().success
+    assert factory.queries[3][0].startswith("go on from: half done\n\ngate 2/3 of i1:\n- a")
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+def test_y1_restarts_are_bounded(tmp_path: Path, limit: int) -> None:
+    clients: list[Any] = []
+    for _ in range(limit):
+        clients += [FULL_TURN, NOTES]
+    world = World(
+        tmp_path, AbleFactory(*clients, FULL_TURN), gates=[failing() for _ in range(9)],
+        settings={"max_context_restarts": limit, "max_gate_retries": 9},
+    )  # fmt: skip
+    output = world.run()
+    assert (output.summary, output.reason) == (f"Context full: all {limit} restarts used", EndReason.CONTEXT)
+    assert len(world.factory.created) == 2 * limit + 1
+
+
+def test_y2_the_gate_budget_is_not_renewed_by_a_restart(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        AbleFactory(FULL_TURN, NOTES, FULL_TURN),
+        gates=[failing(), failing()],
+        settings={"max_gate_retries": 2},
+    )
+    output = world.run()
+    assert (output.reason, output.gate_attempts) == (EndReason.GATE_FAILED, 2)
+
+
+def test_b17_the_baseline_is_kept_over_a_restart(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    async def judge(issue_id: str, log_path: Path, retry: Any) -> tuple[Any, int]:
+        seen.append(retry.baseline_timestamp)
+        return (failing() if len(seen) == 1 else passing()), 0
+
+    world = World(tmp_path, AbleFactory([*FULL_TURN[:1], Wait(500), *FULL_TURN[1:]], NOTES, TURN_OK))
+    callbacks = world.all_callbacks()
+    callbacks.on_gate_check = judge
+    world.callbacks = callbacks
+    assert world.run().success
+    assert seen[0] == seen[1]
+
+
+def test_y6_the_checkpoint_is_traced_and_told(tmp_path: Path) -> None:
+    class Span:
+        def __init__(self) -> None:
+            self.messages: list[object] = []
+
+        def log_message(self, message: object) -> None:
+            self.messages.append(message)
+
+    span = Span()
+    world = World(tmp_path, AbleFactory(FULL_TURN, NOTES, TURN_OK), gates=[failing(), passing()])
+    asyncio.run(world.runner().run_session(AgentSessionInput("i1", "do it"), span))  # type: ignore[arg-type]
+    assert [message for message in NOTES if message in span.messages] == NOTES
+
+
+def test_y5_a_checkpoint_that_times_out_is_told_in_the_event(tmp_path: Path) -> None:
+    world = World(tmp_path, AbleFactory(FULL_TURN, [HANG], TURN_OK), gates=[failing(), passing()])
+    assert world.run().success
+    assert world.sink.named("on_context_restart") == [("i1", 1, 5, 0, True)]
+    assert world.elapsed == 30
+
+
+def test_r43_all_rounds_share_one_budget_of_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    slow = [init(), Wait(40), say("a", usage=FULL), ResultMessage()]
+    world = World(
+        tmp_path, AbleFactory(slow, [Wait(10), *NOTES], [HANG]), gates=[failing()], settings={"timeout_seconds": 60}
+    )
+    output = world.run()
+    assert output.summary.startswith("Timeout after 1 minutes: waiting for a frame after the prompt")
+    assert (world.elapsed, output.session_id) == (60, "s1")
+
+
+def test_r43_a_checkpoint_takes_at_most_the_time_that_is_left(tmp_path: Path) -> None:
+    slow = [init(), Wait(50), say("a", usage=FULL), ResultMessage()]
+    world = World(tmp_path, AbleFactory(slow, [HANG], [HANG]), gates=[failing()], settings={"timeout_seconds": 60})
+    output = world.run()
+    assert (output.reason, world.elapsed) == (EndReason.TIMEOUT, 60)
