@@ -1,0 +1,67 @@
+"""Compare re-earned verdicts with the recorded ones: another verdict is an error, other words under it are a note."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from pytest_mala.errors import GateChangedError
+from pytest_mala.gate.output import last_lines
+from pytest_mala.session.transcript.lines import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_mala.gate.results import CheckResult
+
+__all__ = ["compare_verdicts", "notes"]
+
+OUTPUT_LINES = 20
+"""Lines of the output of now that the error shows."""
+
+_REMEDY = "if that is meant, record the session anew (--mala-record=all, lane scripted or live); else undo what changed"
+
+
+def compare_verdicts(
+    recorded: Sequence[CheckResult], now: Sequence[CheckResult], *, python: str = platform.python_version()
+) -> None:
+    """Raises GateChangedError unless the same checks ended with the same verdicts (design D9).
+
+    `python` is the version that runs the checks now, as a hint: other tools often mean another verdict.
+    """
+    if [row.name for row in recorded] != [row.name for row in now]:
+        was, now_is = (", ".join(row.name for row in rows) or "none" for rows in (recorded, now))
+        raise GateChangedError(
+            f"the gate has other checks than the recorded one: recorded {was}; now {now_is}; {_REMEDY}"
+        )
+    changed = [(was, row) for was, row in zip(recorded, now, strict=True) if was.verdict is not row.verdict]
+    if changed:
+        told = "\n".join(line for was, row in changed for line in _told(was, row))
+        raise GateChangedError(f"the gate changed its mind (checks run by Python {python} now); {_REMEDY}\n{told}")
+
+
+def notes(recorded: Sequence[CheckResult], now: Sequence[CheckResult]) -> tuple[str, ...]:
+    """One line for each check that ended with the recorded verdict, but with another exit status or in other words."""
+    pairs = [(was, row) for was, row in zip(recorded, now, strict=True) if was.verdict is row.verdict]
+    return tuple(note for was, row in pairs for note in _note(was, row))
+
+
+def _told(was: CheckResult, row: CheckResult) -> Iterator[str]:
+    yield f"  check {row.name!r} (`{row.command}`): recorded {_ended(was)}; now {_ended(row)}"
+    lines = last_lines(row.output, OUTPUT_LINES)
+    yield "    the output now ends with:" if lines else "    it prints nothing now"
+    yield from (f"      {escaped(line)}".rstrip() for line in lines)
+
+
+def _ended(row: CheckResult) -> str:
+    status = f"exit status {row.exit_status}" if row.exit_status is not None else row.reason
+    return f"{row.verdict.value} ({status})" if status else row.verdict.value
+
+
+def _note(was: CheckResult, row: CheckResult) -> Iterator[str]:
+    if was.command != row.command:
+        yield f"check {row.name!r}: the command is `{row.command}` now; recorded `{was.command}`"
+    if was.exit_status != row.exit_status:
+        yield f"check {row.name!r}: {row.verdict.value} as recorded, now {_ended(row)}; recorded {_ended(was)}"
+    elif was.output != row.output:
+        yield f"check {row.name!r}: {row.verdict.value} as recorded, in other words than the recorded ones"
