@@ -1,0 +1,130 @@
+"""A case: one issue, from the folders it needs to the outcome of its session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.case.replaying import ReplayRun
+from pytest_mala.case.scripted import ScriptedRun
+from pytest_mala.case.session import Session
+from pytest_mala.case.settings import Lane, RecordMode
+from pytest_mala.case.stage import Stage
+from pytest_mala.errors import HarnessError, UsageError
+from pytest_mala.issue import NoReview
+from pytest_mala.session.prompts import load_prompts
+from pytest_mala.workspace import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mala.case.lane import LaneRun
+    from pytest_mala.case.settings import CaseResult, CaseSettings
+    from pytest_mala.issue import Issue
+    from pytest_mala.session.prompts import PromptProvider
+
+__all__ = ["Case"]
+
+
+class Case:
+    """One issue on a lane: `prepare`, then `run`, then `close` (whatever happened).
+
+    `prompts` are the loaded prompt files, `agent_options` options of the SDK that have the last word, `events` a
+    sink that hears of everything the runner does.
+    """
+
+    def __init__(
+        self,
+        issue: Issue,
+        settings: CaseSettings,
+        *,
+        prompts: PromptProvider | None = None,
+        agent_options: Mapping[str, Any] | None = None,
+        events: object | None = None,
+    ) -> None:
+        self._issue = issue
+        self._settings = settings
+        self._prompts = prompts
+        self._agent_options = dict(agent_options or {})
+        self._events = events
+        self._stage: Stage | None = None
+        self._session: Session | None = None
+
+    def prepare(self) -> None:
+        """Read cassette or script and make the workspace. Raises HarnessError or UsageError: nothing of the session
+        has begun yet.
+        """
+        _refuse_what_has_no_effect(self._issue)
+        if self._prompts is None:
+            self._prompts = load_prompts(self._settings.prompts)
+        self._session = self._session_on(self._first_lane())
+
+    def _session_on(self, lane: LaneRun) -> Session:
+        assert self._prompts is not None
+        lane.load()
+        self.close()
+        self._stage = Stage.make()
+        workspace = prepare(
+            self._issue.workspace, issue_path=self._issue.path, root=self._stage.root, recorded=lane.base
+        )
+        lane.begin(self._stage, workspace)
+        return Session(
+            self._issue,
+            lane,
+            self._stage,
+            workspace,
+            prompts=self._prompts,
+            agent_options=self._agent_options,
+            events=self._events,
+        )
+
+    async def run(self) -> CaseResult:
+        """Run the session to its end. Raises HarnessError (a divergence, a gate that changed its mind) if it can't be
+        judged.
+        """
+        assert self._session is not None, "prepare() comes first"
+        try:
+            return await self._session.run()
+        except HarnessError:
+            if not self._is_stale_wanted:
+                raise
+        return await self._session_on(self._recording()).run()
+
+    def close(self) -> None:
+        """Delete the case's folders."""
+        if self._stage is not None:
+            self._stage.remove()
+            self._stage = None
+
+    @property
+    def _is_recorded(self) -> bool:
+        return (self._settings.cassettes / f"{self._issue.id}.yaml").is_file()
+
+    @property
+    def _is_stale_wanted(self) -> bool:
+        """Whether what does not replay is to be recorded anew."""
+        return self._settings.record is RecordMode.STALE and self._settings.lane is not Lane.REPLAY
+
+    def _first_lane(self) -> LaneRun:
+        """What is recorded already is only replayed in the record modes once and stale (design D5)."""
+        if self._settings.lane is Lane.LIVE:
+            raise UsageError("lane live: this version has no live lane yet; use --mala-lane=scripted or replay")
+        is_kept = self._settings.record in (RecordMode.ONCE, RecordMode.STALE) and self._is_recorded
+        return (
+            ReplayRun(self._issue, self._settings)
+            if self._settings.lane is Lane.REPLAY or is_kept
+            else self._recording()
+        )
+
+    def _recording(self) -> LaneRun:
+        return ScriptedRun(self._issue, self._settings, store=self._settings.record is not RecordMode.NONE)
+
+
+def _refuse_what_has_no_effect(issue: Issue) -> None:
+    """A session that ignored a part of its issue would prove less than the issue says: it is refused, by name."""
+    asked = {
+        "review": not isinstance(issue.review, NoReview),
+        "workspace.shared": issue.workspace.shared is not None,
+        **{f"gate.checks.{check.name}.evidence": check.kind == "evidence" for check in issue.gate.checks},
+    }
+    for field in (name for name, is_asked in asked.items() if is_asked):
+        raise UsageError(f"{issue.place}: {field}: this version reads it but can't act on it yet; take it out to run the issue")

@@ -1,0 +1,133 @@
+"""Lane replay: a recorded take through the real SDK client, with no CLI, no socket and no key."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.clock import Clock, VirtualClock
+from pytest_mala.errors import CassetteMissingError, HarnessError
+from pytest_mala.gate import CheckResult, compare_verdicts, notes
+from pytest_mala.session.log import LogWriter
+from pytest_mala.transport.cassette import read
+from pytest_mala.transport.play import Player
+from pytest_mala.transport.takes import TakeScript, read_take
+from pytest_mala.workspace import Base, Snapshot, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_mala.agent.client import Tape
+    from pytest_mala.case.settings import CaseSettings
+    from pytest_mala.case.stage import Stage
+    from pytest_mala.case.watch import Watch
+    from pytest_mala.issue import Issue
+
+__all__ = ["ReplayRun"]
+
+
+class ReplayRun:
+    """A recorded take through the real SDK client: no CLI, no socket, no key."""
+
+    def __init__(self, issue: Issue, settings: CaseSettings) -> None:
+        self._issue = issue
+        self._settings = settings
+        self._path = settings.cassettes / f"{issue.id}.yaml"
+        self._notes: list[str] = []
+        self.base: Base | None = None
+
+    def load(self) -> None:
+        """Read the cassette. Raises CassetteMissingError with the command that records it, CassetteError if it can't
+        be trusted.
+        """
+        try:
+            cassette = read(self._path)
+        except CassetteMissingError:
+            raise CassetteMissingError(
+                f"{self._shown}: there is no cassette for {self._issue.id}; {self._remedy}"
+            ) from None
+        if cassette.issue != self._issue.id:
+            raise HarnessError(
+                f"{self._shown}: expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}; {self._remedy}"
+            )
+        take = cassette.takes[0]
+        self._is_edited = cassette.edited
+        self._script = read_take(take.interactions)
+        self.base = _recorded_base(self._script, self._shown)
+        self._snapshots = {turn: Snapshot.from_data(data) for turn, data in self._script.trees.items() if turn}
+        self.clock: Clock = VirtualClock(datetime.fromisoformat(take.start), frozen=self._settings.frozen)
+
+    @property
+    def _shown(self) -> str:
+        root = self._settings.rootdir
+        return str(self._path.relative_to(root)) if self._path.is_relative_to(root) else str(self._path)
+
+    @property
+    def _remedy(self) -> str:
+        return f"record it with: {self._settings.record_command.format(issue=self._issue.id)}"
+
+    def begin(self, stage: Stage, workspace: Workspace) -> None:
+        """Import all recorded trees at once (slice.md 1)."""
+        self._stage = stage
+        self._workspace = workspace
+        workspace.load(list(self._snapshots.values()), edited=self._is_edited)
+
+    def log_writer(self) -> LogWriter | None:
+        """The log is written from the recorded frames."""
+        return LogWriter(self._stage.config, self._stage.workspace, now=lambda: self.clock.now())
+
+    @contextmanager
+    def open(self, watch: Watch) -> Iterator[Tape]:
+        """A player of the take; nothing has to be closed."""
+        self._player = Player(
+            self._script,
+            self._stage.names(),
+            watch,
+            switch_tree=self._workspace.switch,
+            restore_turn=lambda turn: self._workspace.restore(self._snapshots[turn]),
+            where=self._shown,
+            remedy=self._remedy,
+        )
+        yield self._player
+
+    def agent_settings(self) -> dict[str, Any]:
+        """Nothing: no CLI is started."""
+        return {}
+
+    def state(self, text: str) -> None:
+        """The lifecycle's step must be the recorded one."""
+        self._player.state(text)
+
+    def snapshot(self) -> Snapshot:
+        """The recorded tree of the turn that has ended."""
+        return self._snapshots[self._player.turn]
+
+    def recorded_seconds(self, attempt: int) -> float | None:
+        """What the checks of this attempt took."""
+        return sum(self._player.gate(attempt).ms) / 1000
+
+    def settle(self, attempt: int, now: Sequence[CheckResult]) -> Sequence[CheckResult]:
+        """The recorded results, if the verdicts are the same now. Raises GateChangedError otherwise."""
+        gate = self._player.gate(attempt)
+        recorded = [CheckResult.from_data(row, ms / 1000) for row, ms in zip(gate.rows, gate.ms, strict=True)]
+        compare_verdicts(recorded, now)
+        self._notes += notes(recorded, now)
+        return recorded
+
+    def finish(self) -> tuple[str, ...]:
+        """Everything recorded must have been played."""
+        self._player.finish()
+        return (*self._notes, *self._player.notes)
+
+    def describe(self) -> str:
+        """What the playing connection waits for."""
+        return self._player.describe()
+
+
+def _recorded_base(script: TakeScript, shown: str) -> Base:
+    """The commit that the agent started from; it stands before the first turn."""
+    data = script.trees.get(0, {}).get("base")
+    if data is None:
+        raise HarnessError(f"{shown}: the take has no base (expected a TREE interaction at turn/0/tree)")
+    return Base(**data)

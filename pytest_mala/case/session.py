@@ -1,0 +1,198 @@
+"""The session of a case: the runner with its clients, gate and listeners, and the result that comes out of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.agent.client import SDKClients
+from pytest_mala.case.gatekeeper import Gatekeeper
+from pytest_mala.case.settings import CaseResult, CheckRow
+from pytest_mala.case.watch import Sinks, StateWatch, Watch
+from pytest_mala.session.log import log_path
+from pytest_mala.session.prompts import commands_of_checks, format_checks, format_implementer_prompt
+from pytest_mala.session.runner import (
+    AgentSessionConfig,
+    AgentSessionInput,
+    AgentSessionRunner,
+    SessionCallbacks,
+    SessionPrompts,
+)
+from pytest_mala.session.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_mala.agent.client import Tape
+    from pytest_mala.case.lane import LaneRun
+    from pytest_mala.case.stage import Stage
+    from pytest_mala.issue import Issue
+    from pytest_mala.session.prompts import PromptProvider
+    from pytest_mala.session.runner import AgentSessionOutput
+    from pytest_mala.workspace import Workspace
+
+__all__ = ["Session"]
+
+_SDK_READER = "claude_agent_sdk._internal.query"
+
+
+class Session:
+    """One session of an issue on a lane; `run` is called once, in a running loop."""
+
+    def __init__(
+        self,
+        issue: Issue,
+        lane: LaneRun,
+        stage: Stage,
+        workspace: Workspace,
+        *,
+        prompts: PromptProvider,
+        agent_options: Mapping[str, Any],
+        events: object | None,
+    ) -> None:
+        self._issue = issue
+        self._lane = lane
+        self._stage = stage
+        self._workspace = workspace
+        self._prompts = prompts
+        self._agent_options = agent_options
+        self._events = events
+        names = {value: "${" + name + "}" for name, value in stage.names().values.items()}
+        self._watch = Watch(Transcript(issue.id, issue.title, names), lane.clock, lane.log_writer())
+        self._gate = Gatekeeper(issue, stage, workspace, lane, self._watch, lane.clock)
+        self._runner: AgentSessionRunner | None = None
+
+    async def run(self) -> CaseResult:
+        """The session from its first prompt to its result. Raises HarnessError if it can't be judged."""
+        with self._lane.clock as clock, _quiet_reader():
+            clock.describe = self._describe
+            with self._lane.open(self._watch) as tape:
+                output = await self._run(tape)
+                notes = self._lane.finish()
+            elapsed = clock.elapsed
+        return self._result(output, notes, elapsed)
+
+    async def _run(self, tape: Tape) -> AgentSessionOutput:
+        self._runner = AgentSessionRunner(
+            config=self._config(),
+            sdk_client_factory=SDKClients(tape, settings=self._settings(), overrides=self._agent_options),
+            callbacks=SessionCallbacks(on_gate_check=self._gate.check, get_log_path=self._log_path),
+            event_sink=self._sinks(),
+            clock=self._lane.clock,
+        )
+        prompt = self._first_prompt()
+        return await self._runner.run_session(
+            AgentSessionInput(
+                issue_id=self._issue.id,
+                prompt=prompt,
+                baseline_commit=self._workspace.base.commit,
+                issue_description=self._issue.body,
+                agent_id=self._issue.id,
+            )
+        )
+
+    def _config(self) -> AgentSessionConfig:
+        limits = self._issue.limits
+        return AgentSessionConfig(
+            repo_path=self._stage.workspace,
+            timeout_seconds=limits.timeout,
+            prompts=SessionPrompts(
+                gate_followup=self._prompts.gate_followup_prompt,
+                review_followup=self._prompts.review_followup_prompt,
+                idle_resume=self._prompts.idle_resume_prompt,
+                checkpoint_request=self._prompts.checkpoint_request_prompt,
+                continuation=self._prompts.continuation_prompt,
+            ),
+            max_gate_retries=limits.gate_retries,
+            max_review_retries=limits.review_retries,
+            review_enabled=False,
+            idle_timeout_seconds=limits.idle if limits.idle is not None else 0.0,
+            max_idle_retries=limits.idle_retries,
+            prompt_validation_commands=commands_of_checks(self._issue.gate.checks),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """Options of the SDK that the issue and the lane ask for."""
+        agent, limits = self._issue.agent, self._issue.limits
+        asked: dict[str, Any] = {
+            "model": agent.model,
+            "permission_mode": agent.permission_mode,
+            "allowed_tools": list(agent.allowed_tools),
+            "max_turns": limits.turns,
+            "max_budget_usd": limits.budget_usd,
+        }
+        if agent.disallowed_tools:
+            asked["disallowed_tools"] = list(agent.disallowed_tools)
+        if agent.system_prompt is not None:
+            asked["system_prompt"] = agent.system_prompt
+        return asked | self._lane.agent_settings()
+
+    def _first_prompt(self) -> str:
+        checks = self._issue.gate.checks
+        return format_implementer_prompt(
+            self._prompts.implementer_prompt,
+            self._issue.id,
+            self._stage.workspace,
+            self._issue.id,
+            commands_of_checks(checks),
+            "",
+            "",
+            issue_title=self._issue.title,
+            issue_body=self._issue.body,
+            acceptance_criteria=self._issue.acceptance_criteria,
+            checks=format_checks(checks),
+        )
+
+    def _log_path(self, session_id: str) -> Path:
+        return log_path(self._stage.config, self._stage.workspace, session_id)
+
+    def _sinks(self) -> Sinks:
+        states = StateWatch(self._entered)
+        return Sinks(states, self._events) if self._events is not None else Sinks(states)
+
+    def _entered(self, state: str, effect: str) -> None:
+        self._watch.transcript.state(state, effect, self._lane.clock.elapsed)
+        self._lane.state(f"{state} {effect}")
+
+    def _describe(self) -> str:
+        runner = self._runner.describe() if self._runner is not None else "the session has not begun"
+        return f"{runner}; {self._lane.describe()}"
+
+    def _result(self, output: AgentSessionOutput, notes: tuple[str, ...], elapsed: float) -> CaseResult:
+        self._watch.transcript.outcome(output.reason.value, output.summary, elapsed)
+        last = self._gate.last
+        rows = last.validation_evidence if last is not None else ()
+        return CaseResult(
+            outcome=output.reason,
+            why=output.summary,
+            expected=self._issue.expect,
+            checks=tuple(
+                CheckRow(
+                    name=row.name, verdict=row.verdict.value, reason=row.reason, output=row.output, seconds=row.seconds
+                )
+                for row in rows
+            ),
+            turns=self._watch.turns,
+            gate_attempts=output.gate_attempts,
+            cost_usd=self._watch.cost_usd,
+            virtual_seconds=elapsed,
+            transcript=self._watch.transcript.render(),
+            notes=notes,
+        )
+
+
+class _quiet_reader:
+    """Keeps the SDK's "Fatal error in message reader" out of the user's log: we raise the same error ourselves (sdk.md
+    2).
+    """
+
+    def __enter__(self) -> None:
+        logging.getLogger(_SDK_READER).addFilter(self._is_wanted)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger(_SDK_READER).removeFilter(self._is_wanted)
+
+    @staticmethod
+    def _is_wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Fatal error in message reader")

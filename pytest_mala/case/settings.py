@@ -1,0 +1,82 @@
+"""What a case is told and what it says: lanes, record modes, settings in; one result out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_mala.issue import EndReason
+
+__all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode"]
+
+
+class Lane(Enum):
+    """What stands behind the SDK (design D4)."""
+
+    REPLAY = "replay"
+    SCRIPTED = "scripted"
+    LIVE = "live"
+
+
+class RecordMode(Enum):
+    """When a session is written to its cassette (design D5).
+
+    ONCE records what has no cassette yet, ALL records everything anew, STALE records what is missing or does not
+    replay.
+    """
+
+    NONE = "none"
+    ONCE = "once"
+    ALL = "all"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSettings:
+    """The settings of a run that a case needs.
+
+    `cassettes` is the folder of the cassettes, `prompts` the project's own prompt folder (None: those of the
+    package), `frozen` whether the wall clock stands still with the loop on replay, `record_command` the command
+    that records an issue, with `{issue}` for its id.
+    """
+
+    lane: Lane
+    record: RecordMode
+    cassettes: Path
+    prompts: Path | None
+    frozen: bool
+    rootdir: Path
+    record_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """A check of the last gate attempt; `verdict` is passed, failed, timed-out or error, `seconds` what it took when
+    it was recorded.
+    """
+
+    name: str
+    verdict: str
+    reason: str
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """How an issue went: outcome, what was expected, checks, transcript, and remarks that are no failures."""
+
+    outcome: EndReason
+    why: str
+    expected: tuple[EndReason, ...]
+    checks: tuple[CheckRow, ...]
+    turns: int
+    gate_attempts: int
+    cost_usd: float | None
+    virtual_seconds: float
+    transcript: str
+    notes: tuple[str, ...]

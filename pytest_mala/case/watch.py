@@ -1,0 +1,99 @@
+"""Who listens while a session runs: the transcript, the session log of a replay, and the sums for the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.session.events import BaseEventSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_mala.clock import Clock
+    from pytest_mala.session.log import LogWriter
+    from pytest_mala.session.transcript import Transcript
+
+__all__ = ["Sinks", "StateWatch", "Watch"]
+
+
+class Watch:
+    """Told of every frame of the session with real values; writes them down where they are needed.
+
+    `log` is there on replay only: with a real CLI the log is the CLI's own.
+    """
+
+    def __init__(self, transcript: Transcript, clock: Clock, log: LogWriter | None) -> None:
+        self.transcript = transcript
+        self._clock = clock
+        self._log = log
+        self.turns = 0
+        self.cost_usd: float | None = None
+        self.session_id: str | None = None
+
+    def connection(self, number: int, purpose: str, resumed: str | None) -> None:
+        """A connection is opened; a resumed session goes on in its own log."""
+        self.transcript.connection(number, purpose, self._clock.elapsed)
+        self.session_id = resumed
+        if self._log is not None:
+            self._log.connection(resumed)
+
+    def frame(self, direction: str, frame: Mapping[str, Any]) -> None:
+        """A frame went over the wire: `cli` from the CLI, `sdk` to it."""
+        self.transcript.frame("cli" if direction == "cli" else "sdk", frame, self._clock.elapsed)
+        if direction == "sdk":
+            self._sent(frame)
+        else:
+            self._received(frame)
+
+    def decision(self, what: str) -> None:
+        """A timer of the runner decided something."""
+        self.transcript.note(f"the session decided: {what}", self._clock.elapsed)
+
+    def _sent(self, frame: Mapping[str, Any]) -> None:
+        if frame.get("type") != "user":
+            return
+        self.turns += 1
+        content = frame.get("message", {}).get("content")
+        if self._log is not None and isinstance(content, str):
+            self._log.prompt(content, self.session_id)
+
+    def _received(self, frame: Mapping[str, Any]) -> None:
+        if isinstance(frame.get("session_id"), str):
+            self.session_id = frame["session_id"]
+        if frame.get("type") == "result" and isinstance(frame.get("total_cost_usd"), int | float):
+            self.cost_usd = (self.cost_usd or 0.0) + float(frame["total_cost_usd"])
+        if self._log is not None:
+            self._log.frame(frame)
+
+
+class Sinks(BaseEventSink):
+    """One event sink that tells several others, in their order; a sink needs only the events that it knows."""
+
+    def __init__(self, *sinks: object) -> None:
+        self._sinks = sinks
+
+
+def _told_to_all(name: str) -> Callable[..., None]:
+    def tell(self: Sinks, *args: Any, **named: Any) -> None:
+        for sink in self._sinks:
+            if (heard := getattr(sink, name, None)) is not None:
+                heard(*args, **named)
+
+    tell.__name__ = name
+    return tell
+
+
+for _name in dir(BaseEventSink):
+    if _name.startswith("on_"):
+        setattr(Sinks, _name, _told_to_all(_name))
+
+
+class StateWatch(BaseEventSink):
+    """Hears of each lifecycle step, for tape and transcript."""
+
+    def __init__(self, on_state: Callable[[str, str], None]) -> None:
+        self._on_state = on_state
+
+    def on_state_entered(self, agent_id: str, state: str, effect: str) -> None:
+        """The lifecycle entered a state and asked for an effect."""
+        self._on_state(state, effect)

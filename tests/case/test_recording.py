@@ -1,0 +1,238 @@
+"""Sessions of the real CLI against a scripted model: recorded, replayed, and recorded again to the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import KEEP_TRANSCRIPTS, ROOT, Project  # type: ignore[attr-defined]
+
+from pytest_mala.transport.cassette import Cassette, read
+
+pytestmark = pytest.mark.cli
+
+RECORD = ("--mala-lane=scripted", "--mala-record=all")
+LOOPBACK_ONLY = 'ip link set lo up && exec "$@"'
+
+
+def isolated() -> tuple[str, ...]:
+    """A network namespace in which there is nothing but loopback, where the system allows one."""
+    probe = ["unshare", "-n", "sh", "-c", "ip link set lo up"]
+    if shutil.which("unshare") and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+        return ("unshare", "-n", "sh", "-c", LOOPBACK_ONLY, "sh")
+    return ()
+
+
+def without_durations(cassette: Cassette) -> list[Any]:
+    """What must be equal in two recordings of one script: all but `ms`."""
+    return [
+        dataclasses.replace(one, response={key: value for key, value in one.response.items() if key != "ms"})
+        for take in cassette.takes
+        for one in take.interactions
+    ]
+
+
+def without_times(transcript: str) -> list[str]:
+    """The transcript without its first column, and without lines about silence."""
+    return [line[11:] for line in transcript.splitlines() if "of silence)" not in line]
+
+
+def test_recording_the_samples_again_gives_the_committed_cassettes(project: Project, tmp_path: Path) -> None:
+    done = project.run("--mala-issues", "issues")
+    assert done.returncode == 0, done.stdout
+    committed = project.read_transcripts()
+
+    again = tmp_path / "again"
+    where = f"mala_cassettes={again}"
+    done = project.run("--mala-issues", "issues", *RECORD, "-o", where, prefix=isolated())
+    assert done.returncode == 0, done.stdout + done.stderr
+    recorded = project.read_transcripts()
+    done = project.run("--mala-issues", "issues", "-o", where)
+    assert done.returncode == 0, done.stdout + done.stderr
+    replayed = project.read_transcripts()
+
+    for number in range(1, 5):
+        name = f"calc-{number}"
+        assert without_durations(read(again / f"{name}.yaml")) == without_durations(read(ROOT / "cassettes" / f"{name}.yaml"))
+        assert without_times(recorded[name]) == without_times(committed[name])
+        assert without_times(replayed[name]) == without_times(committed[name])
+
+
+def test_a_take_without_the_fix_fails_there_with_the_check_s_output(project: Project) -> None:
+    script = project.root / "issues" / "calc-1.model.yaml"
+    text = script.read_text().replace("return a + b", "return a - b  # checked")
+    text = text.replace('expect: {last_tool_result_contains: "1 passed"}', "expect: {last_tool_result_contains: failed}")
+    script.write_text(text)
+    issue = project.root / "issues" / "calc-1.md"
+    issue.write_text(issue.read_text().replace("priority: 1", "priority: 1\nlimits: {gate_retries: 1}"))
+    for arguments in (RECORD, ()):
+        done = project.run("--mala-issues", "issues/calc-1.md", *arguments)
+        assert done.returncode == 1, done.stdout
+        assert "1 failed" in done.stdout
+        assert "FAIL  test" in done.stdout
+        assert "assert -1 == 5" in done.stdout
+
+
+HOOKS = '''
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def mala_agent_options():
+    """A read cache that knows contents, and a fence that follows links: both look at files that the agent made."""
+    from claude_agent_sdk import HookMatcher
+
+    read = {}
+
+    def deny(reason):
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason
+            }
+        }
+
+    async def read_cache(call, tool, context):
+        if call["tool_name"] != "Read":
+            return {}
+        path = Path(call["tool_input"]["file_path"])
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        if content is not None and read.get(path) == content:
+            return deny("unchanged since it was read")
+        read[path] = content
+        return {}
+
+    async def fence(call, tool, context):
+        path = call["tool_input"].get("file_path")
+        if path and not Path(path).resolve().is_relative_to(Path(call["cwd"]).resolve()):
+            return deny("outside of the workspace")
+        return {}
+
+    return {"hooks": {"PreToolUse": [HookMatcher(hooks=[read_cache, fence])]}}
+'''
+
+HOOKED = """\
+answers:
+  - tool: {name: Read, input: {file_path: "${WORKSPACE}/calc.py"}}
+  - tool: {name: Read, input: {file_path: "${WORKSPACE}/calc.py"}}
+  - expect: {last_tool_result_contains: unchanged since it was read}
+    tool:
+      name: Edit
+      input: {file_path: "${WORKSPACE}/calc.py", old_string: "def add(a, b):\\n    return a - b", new_string: "def add(a, b):\\n    return a + b"}
+  - tool: {name: Read, input: {file_path: "${WORKSPACE}/calc.py"}}
+  - expect: {last_tool_result_contains: return a + b}
+    tool: {name: Bash, input: {command: ln -s / away, description: Make a link}}
+  - tool: {name: Read, input: {file_path: "${WORKSPACE}/away/etc/passwd"}}
+  - expect: {last_tool_result_contains: outside of the workspace}
+    tool:
+      name: Bash
+      input: {command: "rm away && git commit -q -a -m 'calc-1: add() adds'", description: Commit}
+  - say: Done.
+"""
+
+
+def test_hooks_that_look_at_files_replay(project: Project) -> None:
+    """The tools do not run on replay, so the tree must be there as it was when the hook looked (slice.md 4)."""
+    (project.root / "conftest.py").write_text(KEEP_TRANSCRIPTS + HOOKS)
+    (project.root / "issues" / "calc-1.model.yaml").write_text(HOOKED)
+    done = project.run("--mala-issues", "issues/calc-1.md", *RECORD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    recorded = project.read_transcripts()["calc-1"]
+    done = project.run("--mala-issues", "issues/calc-1.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert without_times(project.read_transcripts()["calc-1"]) == without_times(recorded)
+
+    (project.root / "conftest.py").write_text(KEEP_TRANSCRIPTS + HOOKS.replace("unchanged since", "not changed since"))
+    done = project.run("--mala-issues", "issues/calc-1.md")
+    assert done.returncode == 1
+    assert "was answered otherwise than recorded" in done.stdout
+
+
+SILENT = """\
+answers:
+  - say: I think about it.
+    stall: after-text
+  - expect: {prompt_contains: [continue]}
+    tool:
+      name: Edit
+      input: {file_path: "${WORKSPACE}/calc.py", old_string: "def add(a, b):\\n    return a - b", new_string: "def add(a, b):\\n    return a + b"}
+  - tool:
+      name: Bash
+      input: {command: "git commit -q -a -m 'calc-1: add() adds'", description: Commit}
+  - say: Done.
+"""
+
+
+def test_a_silent_agent_is_resumed_and_replays(project: Project) -> None:
+    issue = project.root / "issues" / "calc-1.md"
+    issue.write_text(issue.read_text().replace("priority: 1", "priority: 1\nlimits: {idle: 2s}"))
+    (project.root / "issues" / "calc-1.model.yaml").write_text(SILENT)
+    done = project.run("--mala-issues", "issues/calc-1.md", *RECORD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    recorded = project.read_transcripts()["calc-1"]
+    assert "idle resume" in recorded
+
+    done = project.run("--mala-issues", "issues/calc-1.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert without_times(project.read_transcripts()["calc-1"]) == without_times(recorded)
+
+    # the silence was ended by us, so another limit decides the same, later; no more than that
+    issue.write_text(issue.read_text().replace("idle: 2s", "idle: 20m"))
+    done = project.run("--mala-issues", "issues/calc-1.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_once_records_what_is_missing_and_plays_the_rest(project: Project) -> None:
+    cassette = project.root / "cassettes" / "calc-4.yaml"
+    before = (project.root / "cassettes" / "calc-1.yaml").read_bytes()
+    cassette.unlink()
+    done = project.run("--mala-issues", "issues/calc-4.md", "--mala-issues", "issues/calc-1.md", "--mala-lane=scripted", "--mala-record=once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read(cassette).issue == "calc-4"
+    assert (project.root / "cassettes" / "calc-1.yaml").read_bytes() == before
+
+
+def test_stale_records_what_does_not_replay(project: Project) -> None:
+    prompt = project.root / "prompts" / "implementer_prompt.md"
+    prompt.write_text(prompt.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
+    assert project.run("--mala-issues", "issues/calc-4.md").returncode == 1
+    done = project.run("--mala-issues", "issues/calc-4.md", "--mala-lane=scripted", "--mala-record=stale")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.run("--mala-issues", "issues/calc-4.md").returncode == 0
+
+
+def test_a_script_that_is_not_followed_stores_nothing(project: Project) -> None:
+    script = project.root / "issues" / "calc-4.model.yaml"
+    script.write_text(script.read_text().replace('last_tool_result_contains: "2"', "last_tool_result_contains: nonsense"))
+    before = (project.root / "cassettes" / "calc-4.yaml").read_bytes()
+    done = project.run("--mala-issues", "issues/calc-4.md", *RECORD)
+    assert done.returncode == 1
+    assert "nonsense" in done.stdout
+    assert "calc-4.model.yaml" in done.stdout
+    assert (project.root / "cassettes" / "calc-4.yaml").read_bytes() == before
+
+
+def test_a_scripted_run_leaves_no_process_and_no_folder(project: Project, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = project.run("--mala-issues", "issues/calc-4.md", "--mala-lane=scripted", env={"TMPDIR": str(scratch)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in scratch.iterdir() if path.name.startswith("mala-")] == []
+    if sys.platform == "linux":
+        alive = [path for path in Path("/proc").glob("[0-9]*/environ") if str(scratch).encode() in _read(path)]
+        assert alive == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

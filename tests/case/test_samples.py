@@ -1,0 +1,252 @@
+"""The sample issues replay to their outcomes, the same everywhere, and fail where they are made to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from conftest import Project  # type: ignore[attr-defined]
+
+ISSUES = ("--mala-issues", "issues")
+NO_NETWORK = ["unshare", "-n"]
+
+
+def can_unshare() -> bool:
+    return bool(shutil.which("unshare")) and subprocess.run([*NO_NETWORK, "true"], capture_output=True, check=False).returncode == 0
+
+
+def test_the_four_samples_pass_with_their_checks_in_the_summary(project: Project) -> None:
+    done = project.run(*ISSUES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"4 passed in", done.stdout)
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("calc-")]
+    assert [row[:2] for row in rows] == [
+        ["calc-1", "passed"],
+        ["calc-2", "passed"],
+        ["calc-3", "gate-failed"],
+        ["calc-4", "no-change"],
+    ]
+    assert "test ok" in " ".join(rows[0])
+    assert "compiles ok" in " ".join(rows[0])
+
+
+def test_the_sample_repository_s_own_tests_are_not_collected(project: Project) -> None:
+    done = project.run(*ISSUES, "--collect-only", "-q")
+    assert done.returncode == 0, done.stdout
+    assert [line for line in done.stdout.splitlines() if "::" in line] == [
+        f"issues/calc-{number}.md::calc-{number}" for number in range(1, 5)
+    ]
+
+
+def test_transcripts_are_equal_whatever_is_around_them(project: Project, tmp_path: Path) -> None:
+    """Another working directory, workers, hash seed, terminal, TMPDIR and caller's variables change no byte."""
+    project.run(*ISSUES)
+    first = project.read_transcripts()
+    assert sorted(first) == ["calc-1", "calc-2", "calc-3", "calc-4"]
+
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    odd = tmp_path / "sp äce"
+    odd.mkdir()
+    (tmp_path / "link").symlink_to(odd)
+    noise = {
+        "COLUMNS": "200",
+        "CI": "true",
+        "FORCE_COLOR": "1",
+        "PYTHONHASHSEED": "77",
+        "TMPDIR": str(tmp_path / "link"),
+        "GIT_DIR": "/nowhere",
+        "GIT_INDEX_FILE": "/nowhere/index",
+        "GIT_WORK_TREE": "/nowhere",
+    }
+    done = project.run("-c", str(project.root / "pyproject.toml"), "--rootdir", str(project.root), "--mala-issues",
+                       str(project.root / "issues"), "-p", "no:cacheprovider", env=noise, cwd=elsewhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.read_transcripts() == first
+
+    done = project.run(*ISSUES, "-n", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.read_transcripts() == first
+
+
+def test_a_caller_s_addopts_reach_no_check(project: Project) -> None:
+    done = project.run("--mala-issues", "issues/calc-1.md", env={"PYTEST_ADDOPTS": "--color=no"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not can_unshare(), reason="this system lets nobody make a network namespace")
+def test_a_replay_needs_no_network_at_all(project: Project) -> None:
+    command = [*NO_NETWORK, sys.executable, "-m", "pytest", "-p", "no:randomly", *ISSUES]
+    env = {"PATH": os.environ["PATH"], "HOME": str(project.root.parent), "TRANSCRIPTS": str(project.transcripts)}
+    done = subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+AUDIT = '''
+import os
+import sys
+
+LOG = os.environ["AUDIT"]
+
+
+def hook(event, args):
+    if event in ("subprocess.Popen", "socket.connect", "socket.bind", "os.exec", "os.posix_spawn", "os.system"):
+        with open(LOG, "a") as file:
+            if event == "subprocess.Popen":
+                print(event, os.path.basename(os.fsdecode(args[0] or args[1][0])), file=file)
+            else:
+                print(event, args[1:], file=file)
+
+
+sys.addaudithook(hook)
+'''
+
+
+def test_a_replay_starts_checks_and_git_and_nothing_else(project: Project, tmp_path: Path) -> None:
+    """No CLI and no socket: what the interpreter itself saw, not what we say."""
+    with (project.root / "conftest.py").open("a") as file:
+        file.write(AUDIT)
+    log = tmp_path / "audit"
+    done = project.run(*ISSUES, env={"AUDIT": str(log)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = set(log.read_text().splitlines())
+    python = Path(sys.executable).name
+    allowed = {"subprocess.Popen git", f"subprocess.Popen {python}", "subprocess.Popen python"}
+    assert seen <= allowed
+    assert "subprocess.Popen git" in seen
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not {"__pycache__", ".pytest_cache"} & set(path.parts)
+    }
+
+
+def test_the_user_s_repository_stays_as_it_was_and_nothing_is_left(project: Project, tmp_path: Path) -> None:
+    hooks = project.root / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("pre-commit", "post-checkout", "post-commit"):
+        (hooks / name).write_text("#!/bin/sh\ntouch \"$HOME/hook-ran\"\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    (project.root / "issues" / "dirty.txt").write_text("not committed")
+    before = fingerprint(project.root)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = project.run(*ISSUES, "-p", "no:cacheprovider", env={"TMPDIR": str(scratch)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fingerprint(project.root) == before
+    assert not (project.root.parent / "hook-ran").exists()
+    assert [path.name for path in scratch.iterdir() if path.name.startswith("mala-")] == []
+
+
+def test_a_workspace_does_not_see_the_project_s_configuration(project: Project) -> None:
+    """A broken pytest.ini of the project would break a check that ran below the project (slice.md 2.3)."""
+    (project.root / "pyproject.toml").write_text((project.root / "pyproject.toml").read_text() + 'addopts = ["-p", "missing_plugin_xyz"]\n')
+    ini = project.root / "other.toml"
+    ini.write_text('[tool.pytest]\nasyncio_default_fixture_loop_scope = "function"\nmala_prompts = "prompts"\n')
+    done = project.run("-c", str(ini), "--rootdir", str(project.root), "--mala-issues", "issues/calc-1.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_junit_has_a_testcase_per_issue_and_a_property_per_check(project: Project, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    done = project.run(*ISSUES, f"--junitxml={report}")
+    assert done.returncode == 0, done.stdout
+    cases = ET.parse(report).getroot().findall(".//testcase")
+    assert [case.get("name") for case in cases] == ["calc-1", "calc-2", "calc-3", "calc-4"]
+    found = {
+        case.get("name"): {one.get("name"): one.get("value") for one in case.findall("properties/property")} for case in cases
+    }
+    assert found["calc-1"]["check.test"] == "passed"
+    assert found["calc-1"]["check.compiles"] == "passed"
+    assert found["calc-3"]["check.test"] == "failed (1)"
+
+
+class TestChanged:
+    """What no longer fits its recording is told, never passed over."""
+
+    def test_one_word_of_a_prompt(self, project: Project) -> None:
+        prompt = project.root / "prompts" / "implementer_prompt.md"
+        text = prompt.read_text(encoding="utf-8")
+        assert "one issue" in text
+        prompt.write_text(text.replace("one issue", "one single issue", 1), encoding="utf-8")
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "the prompt is not what was recorded" in done.stdout
+        assert "one{+ single+} issue" in done.stdout
+        assert "pytest issues/calc-1.md::calc-1 --mala-lane=scripted --mala-record=all" in done.stdout
+        assert "DIVERGED" in done.stdout
+        assert "Traceback" not in done.stdout
+
+    def test_a_fix_taken_out_of_the_recorded_tree(self, project: Project) -> None:
+        cassette = project.root / "cassettes" / "calc-1.yaml"
+        text = cassette.read_text(encoding="utf-8")
+        at = text.index("\n- request: {", text.index("method: TREE", text.index("method: QUERY"))) if "\n- request: {" in text else len(text)
+        tree = text.index("method: TREE", text.index("method: QUERY"))
+        edited = text[:tree] + text[tree:].replace("return a + b", "return a - b", 1)
+        assert edited != text
+        cassette.write_text(edited, encoding="utf-8")
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "edited by hand" in done.stdout
+        assert "pytest-mala cassette seal" in done.stdout
+
+        sealed = subprocess.run(
+            [sys.executable, "-m", "pytest_mala.cli", "cassette", "seal", str(cassette)], capture_output=True, text=True, check=False
+        )
+        assert sealed.returncode == 0, sealed.stderr
+        assert sealed.stdout == f"{cassette}: sealed, marked as edited\n"
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "the gate changed its mind" in done.stdout
+        assert "assert -1 == 5" in done.stdout
+
+    def test_a_changed_sample_repository(self, project: Project) -> None:
+        source = project.root / "issues" / "repos" / "calc" / "calc.py"
+        source.write_text(source.read_text() + "\n# a remark\n")
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "calc.py" in done.stdout
+        assert "--mala-record=all" in done.stdout
+
+    def test_a_missing_cassette_names_the_command_that_records_it(self, project: Project) -> None:
+        (project.root / "cassettes" / "calc-1.yaml").unlink()
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert (
+            "cassettes/calc-1.yaml: there is no cassette for calc-1; record it with: "
+            "pytest issues/calc-1.md::calc-1 --mala-lane=scripted --mala-record=all"
+        ) in done.stdout
+        assert "1 error" in done.stdout
+
+    def test_another_model(self, project: Project) -> None:
+        issue = project.root / "issues" / "calc-1.md"
+        issue.write_text(issue.read_text().replace("priority: 1", "priority: 1\nagent: {model: opus}"))
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "the agent's options are not the recorded ones" in done.stdout
+
+    def test_fewer_gate_attempts(self, project: Project) -> None:
+        issue = project.root / "issues" / "calc-2.md"
+        issue.write_text(issue.read_text().replace("---\n`divide", "limits: {gate_retries: 1}\n---\n`divide"))
+        done = project.run("--mala-issues", "issues/calc-2.md")
+        assert done.returncode == 1
+        assert "the lifecycle decided otherwise" in done.stdout
+
+    def test_expectations_do_not_absorb_a_divergence(self, project: Project) -> None:
+        issue = project.root / "issues" / "calc-1.md"
+        issue.write_text(issue.read_text().replace("priority: 1", "priority: 1\nxfail: known"))
+        prompt = project.root / "prompts" / "implementer_prompt.md"
+        prompt.write_text(prompt.read_text(encoding="utf-8") + "\nOne more sentence.\n", encoding="utf-8")
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert "xfailed" not in done.stdout
