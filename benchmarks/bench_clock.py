@@ -1,4 +1,4 @@
-"""What the virtual clock costs: run it with `python benchmarks/bench_clock.py`; only ratios compare between machines."""
+"""What the virtual clock costs: run `python benchmarks/bench_clock.py`; only its ratios compare between machines."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_loads_nothing_else() -> None:
-    code = "import sys, pytest_mala; print([m for m in sys.modules if m.startswith('pytest_mala.')], 'yaml' in sys.modules)"
+    ours = "[m for m in sys.modules if m.startswith('pytest_mala.')]"
+    code = f"import sys, pytest_mala; print({ours}, 'yaml' in sys.modules)"
     assert run(sys.executable, "-c", code).stdout.strip() == "[] False"
 
 

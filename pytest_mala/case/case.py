@@ -9,18 +9,20 @@ from pytest_mala.case.scripted import ScriptedRun
 from pytest_mala.case.session import Session
 from pytest_mala.case.settings import Lane, RecordMode
 from pytest_mala.case.stage import Stage
-from pytest_mala.errors import HarnessError, UsageError
+from pytest_mala.errors import Divergence, HarnessError, UsageError
 from pytest_mala.issue import NoReview
 from pytest_mala.session.prompts import load_prompts
 from pytest_mala.workspace import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pytest_mala.case.lane import LaneRun
     from pytest_mala.case.settings import CaseResult, CaseSettings
     from pytest_mala.issue import Issue
     from pytest_mala.session.prompts import PromptProvider
+    from pytest_mala.workspace import Workspace
 
 __all__ = ["Case"]
 
@@ -55,17 +57,19 @@ class Case:
         """
         _refuse_what_has_no_effect(self._issue)
         if self._prompts is None:
-            self._prompts = load_prompts(self._settings.prompts)
-        self._session = self._session_on(self._first_lane())
+            self._prompts = _prompts_in(self._settings.prompts)
+        try:
+            self._session = self._session_on(self._first_lane())
+        except BaseException:
+            self.close()
+            raise
 
     def _session_on(self, lane: LaneRun) -> Session:
         assert self._prompts is not None
         lane.load()
         self.close()
         self._stage = Stage.make()
-        workspace = prepare(
-            self._issue.workspace, issue_path=self._issue.path, root=self._stage.root, recorded=lane.base
-        )
+        workspace = self._workspace(lane, self._stage)
         lane.begin(self._stage, workspace)
         return Session(
             self._issue,
@@ -76,6 +80,12 @@ class Case:
             agent_options=self._agent_options,
             events=self._events,
         )
+
+    def _workspace(self, lane: LaneRun, stage: Stage) -> Workspace:
+        try:
+            return prepare(self._issue.workspace, issue_path=self._issue.path, root=stage.root, recorded=lane.base)
+        except Divergence as error:
+            raise Divergence(error.what, where=lane.where, detail=error.detail, remedy=lane.remedy) from None
 
     async def run(self) -> CaseResult:
         """Run the session to its end. Raises HarnessError (a divergence, a gate that changed its mind) if it can't be
@@ -109,14 +119,20 @@ class Case:
         if self._settings.lane is Lane.LIVE:
             raise UsageError("lane live: this version has no live lane yet; use --mala-lane=scripted or replay")
         is_kept = self._settings.record in (RecordMode.ONCE, RecordMode.STALE) and self._is_recorded
-        return (
-            ReplayRun(self._issue, self._settings)
-            if self._settings.lane is Lane.REPLAY or is_kept
-            else self._recording()
-        )
+        if self._settings.lane is Lane.REPLAY or is_kept:
+            return ReplayRun(self._issue, self._settings)
+        return self._recording()
 
     def _recording(self) -> LaneRun:
         return ScriptedRun(self._issue, self._settings, store=self._settings.record is not RecordMode.NONE)
+
+
+def _prompts_in(folder: Path | None) -> PromptProvider:
+    try:
+        return load_prompts(folder)
+    except FileNotFoundError as error:
+        needs = "a prompt folder holds all of ours but fixer.md and reviewer.md; copy the missing one from the package"
+        raise UsageError(f"{error.filename}: there is no such prompt file; {needs}") from None
 
 
 def _refuse_what_has_no_effect(issue: Issue) -> None:
@@ -127,4 +143,5 @@ def _refuse_what_has_no_effect(issue: Issue) -> None:
         **{f"gate.checks.{check.name}.evidence": check.kind == "evidence" for check in issue.gate.checks},
     }
     for field in (name for name, is_asked in asked.items() if is_asked):
-        raise UsageError(f"{issue.place}: {field}: this version reads it but can't act on it yet; take it out to run the issue")
+        what = "this version reads it but can't act on it yet; take it out to run the issue"
+        raise UsageError(f"{issue.place}: {field}: {what}")

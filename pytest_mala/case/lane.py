@@ -25,6 +25,14 @@ class LaneRun(Protocol):
     clock: Clock
     base: Base | None
 
+    @property
+    def where(self) -> str:
+        """What messages name as the place."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a divergence."""
+
     def load(self) -> None:
         """Read what the lane needs, before anything is made. Raises HarnessError or UsageError."""
 

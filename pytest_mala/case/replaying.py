@@ -45,26 +45,28 @@ class ReplayRun:
             cassette = read(self._path)
         except CassetteMissingError:
             raise CassetteMissingError(
-                f"{self._shown}: there is no cassette for {self._issue.id}; {self._remedy}"
+                f"{self.where}: there is no cassette for {self._issue.id}; {self.remedy}"
             ) from None
         if cassette.issue != self._issue.id:
             raise HarnessError(
-                f"{self._shown}: expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}; {self._remedy}"
+                f"{self.where}: expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}; {self.remedy}"
             )
         take = cassette.takes[0]
         self._is_edited = cassette.edited
         self._script = read_take(take.interactions)
-        self.base = _recorded_base(self._script, self._shown)
+        self.base = _recorded_base(self._script, self.where)
         self._snapshots = {turn: Snapshot.from_data(data) for turn, data in self._script.trees.items() if turn}
         self.clock: Clock = VirtualClock(datetime.fromisoformat(take.start), frozen=self._settings.frozen)
 
     @property
-    def _shown(self) -> str:
+    def where(self) -> str:
+        """The cassette, as messages name it."""
         root = self._settings.rootdir
         return str(self._path.relative_to(root)) if self._path.is_relative_to(root) else str(self._path)
 
     @property
-    def _remedy(self) -> str:
+    def remedy(self) -> str:
+        """How the session is recorded anew."""
         return f"record it with: {self._settings.record_command.format(issue=self._issue.id)}"
 
     def begin(self, stage: Stage, workspace: Workspace) -> None:
@@ -86,8 +88,8 @@ class ReplayRun:
             watch,
             switch_tree=self._workspace.switch,
             restore_turn=lambda turn: self._workspace.restore(self._snapshots[turn]),
-            where=self._shown,
-            remedy=self._remedy,
+            where=self.where,
+            remedy=self.remedy,
         )
         yield self._player
 

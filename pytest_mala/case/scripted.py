@@ -12,7 +12,7 @@ from pytest_mala.agent.environment import SCRIPTED_API_KEY, cli_command_wrapper,
 from pytest_mala.clock import Clock, RealClock
 from pytest_mala.errors import HarnessError, UsageError
 from pytest_mala.transport.cassette import Aliases, Cassette, Journal, Take, read_journal, write
-from pytest_mala.transport.live import cli_transport
+from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.record import Recorder
 from pytest_mala.transport.takes import cli_version, interactions
 
@@ -40,6 +40,8 @@ equal (design D18).
 
 class ScriptedRun:
     """The real CLI that the SDK carries, against a scripted model on loopback; recorded if asked for."""
+
+    where = remedy = ""  # a recording diverges from nothing
 
     def __init__(self, issue: Issue, settings: CaseSettings, *, store: bool) -> None:
         self._issue = issue
@@ -87,7 +89,7 @@ class ScriptedRun:
             self._stage.names(),
             watch,
             clock=self.clock,
-            start=cli_transport,
+            start=CLITransport,
             note_tree=self._workspace.note_tree,
             capture=self._capture,
         )

@@ -9,6 +9,7 @@ from pytest_mala.agent.client import SDKClients
 from pytest_mala.case.gatekeeper import Gatekeeper
 from pytest_mala.case.settings import CaseResult, CheckRow
 from pytest_mala.case.watch import Sinks, StateWatch, Watch
+from pytest_mala.issue.markdown import without_acceptance_criteria
 from pytest_mala.session.log import log_path
 from pytest_mala.session.prompts import commands_of_checks, format_checks, format_implementer_prompt
 from pytest_mala.session.runner import (
@@ -139,8 +140,8 @@ class Session:
             "",
             "",
             issue_title=self._issue.title,
-            issue_body=self._issue.body,
-            acceptance_criteria=self._issue.acceptance_criteria,
+            issue_body=without_acceptance_criteria(self._issue.body),
+            acceptance_criteria=self._issue.acceptance_criteria or "What the issue says, and no less.",
             checks=format_checks(checks),
         )
 
@@ -160,6 +161,7 @@ class Session:
         return f"{runner}; {self._lane.describe()}"
 
     def _result(self, output: AgentSessionOutput, notes: tuple[str, ...], elapsed: float) -> CaseResult:
+        assert output.reason is not None, "the runner always says how the session ended"
         self._watch.transcript.outcome(output.reason.value, output.summary, elapsed)
         last = self._gate.last
         rows = last.validation_evidence if last is not None else ()

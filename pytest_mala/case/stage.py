@@ -76,9 +76,10 @@ class Stage:
 
     def remove(self) -> None:
         """Delete everything, also what a check left read-only."""
-        shutil.rmtree(self.root, onexc=_make_writable) if sys.version_info >= (3, 12) else shutil.rmtree(
-            self.root, onerror=_make_writable
-        )
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(self.root, onexc=_make_writable)
+        else:
+            shutil.rmtree(self.root, onerror=_make_writable)
 
 
 def _make_writable(remove: object, path: str, _error: object) -> None:

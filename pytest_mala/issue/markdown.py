@@ -21,6 +21,22 @@ def acceptance_criteria(body: str) -> str:
     >>> acceptance_criteria("Do it.\\n\\n## Acceptance criteria\\n- it works\\n\\n## Notes\\nnone\\n")
     '- it works'
     """
+    texts = ("\n".join(section).strip("\n").rstrip() for section in _split(body)[1])
+    return "\n\n".join(text for text in texts if text)
+
+
+def without_acceptance_criteria(body: str) -> str:
+    """The body without the sections that `acceptance_criteria` gives, for texts that show both.
+
+    >>> without_acceptance_criteria("Do it.\\n\\n## Acceptance criteria\\n- it works\\n\\n## Notes\\nnone\\n")
+    'Do it.\\n\\n## Notes\\nnone'
+    """
+    return "\n".join(_split(body)[0]).strip("\n").rstrip()
+
+
+def _split(body: str) -> tuple[list[str], list[list[str]]]:
+    """The lines outside of sections named "Acceptance criteria", and the lines below each such heading."""
+    others: list[str] = []
     sections: list[list[str]] = []
     open_level = 0
     for line, level, title in _lines_and_headings(body):
@@ -31,8 +47,9 @@ def acceptance_criteria(body: str) -> str:
         elif title.rstrip(":").strip().casefold() == TITLE:
             open_level = level
             sections.append([])
-    texts = ("\n".join(section).strip("\n").rstrip() for section in sections)
-    return "\n\n".join(text for text in texts if text)
+        else:
+            others.append(line)
+    return others, sections
 
 
 def _lines_and_headings(body: str) -> Iterator[tuple[str, int, str]]:

@@ -1,26 +1,65 @@
-"""The SDK's own transport: a CLI as child process, behind the same six methods (lanes scripted and live)."""
+"""The SDK's own transport, a CLI as child process, with a way to end it at once (lanes scripted and live)."""
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pytest_mala.transport.record import WireTransport
-
-__all__ = ["cli_transport"]
+__all__ = ["CLITransport"]
 
 
-def cli_transport(options: Any) -> WireTransport:
+class CLITransport:
     """A transport that starts the CLI with these options when it is connected.
 
     The SDK configures a permission callback only on a transport that it made itself (sdk.md 1.1), so that is done here.
     """
-    from claude_agent_sdk._internal.transport.subprocess_cli import SubprocessCLITransport
-    from claude_agent_sdk.types import _configure_can_use_tool
 
-    return SubprocessCLITransport(prompt=_no_prompt(), options=_configure_can_use_tool(options))
+    def __init__(self, options: Any) -> None:
+        from claude_agent_sdk._internal.transport.subprocess_cli import SubprocessCLITransport
+        from claude_agent_sdk.types import _configure_can_use_tool
+
+        self._inner = SubprocessCLITransport(prompt=_no_prompt(), options=_configure_can_use_tool(options))
+
+    async def connect(self) -> None:
+        """Start the CLI."""
+        await self._inner.connect()
+
+    async def write(self, data: str) -> None:
+        """Send lines to the CLI."""
+        await self._inner.write(data)
+
+    def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        """What the CLI says, frame by frame."""
+        return self._inner.read_messages()
+
+    async def close(self) -> None:
+        """Let the CLI end, then make it."""
+        await self._inner.close()
+
+    def is_ready(self) -> bool:
+        """Whether the CLI runs and can be written to."""
+        return self._inner.is_ready()
+
+    async def end_input(self) -> None:
+        """Nothing more will be written."""
+        await self._inner.end_input()
+
+    def terminate(self) -> None:
+        """End the CLI's process group, if closing did not: first so that it ends its tools, then for certain (D14).
+
+        The CLI leads a group of its own (agent/launch.py); once it was closed there is nothing to end.
+        """
+        process = self._inner._process  # noqa: SLF001 - the SDK has no public way to its child
+        if process is None or process.returncode is not None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
 
 
 async def _no_prompt() -> AsyncIterator[dict[str, Any]]:

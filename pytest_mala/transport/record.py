@@ -41,7 +41,7 @@ class Observer(Protocol):
 class Journal(Protocol):
     """Where entries go: append-only, safe against kill -9 (transport/cassette/journal.py)."""
 
-    def append(self, entry: Mapping[str, Any], *, sync: bool = False) -> None: ...
+    def append(self, entry: dict[str, Any], *, sync: bool = False) -> None: ...
 
 
 class Recorder:
@@ -187,6 +187,12 @@ class RecordingTransport:
     async def end_input(self) -> None:
         """Tell what is inside that nothing more will be written."""
         await self._inner.end_input()
+
+    def terminate(self) -> None:
+        """End what is inside at once, where it can be."""
+        terminate = getattr(self._inner, "terminate", None)
+        if terminate is not None:
+            terminate()
 
     def _end(self, how: str, error: Exception | None = None) -> None:
         if self._ended:

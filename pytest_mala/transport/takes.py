@@ -79,9 +79,10 @@ class _Writer:
 
     def gap(self, entry: Entry) -> int:
         """Milliseconds since the last thing that happened on the connection; from now on this entry is that thing."""
-        before = self.mark.get(entry["c"], entry["t"])
-        self.mark[entry["c"]] = entry["t"]
-        return max(0, round((float(entry["t"]) - before) * 1000))
+        now: float = entry["t"]
+        before = self.mark.get(entry["c"], now)
+        self.mark[entry["c"]] = now
+        return max(0, round((now - before) * 1000))
 
     def connect(self, entry: Entry) -> None:
         number = entry["c"]
@@ -256,7 +257,8 @@ class _Reader:
         handle = getattr(self, one.method.lower(), None)
         if handle is None or len(place) < 2 or not place[1].isdigit():
             raise HarnessError(
-                f"interaction {one.method} {one.uri}: expected CONNECT, QUERY, CONTROL, END, TREE or GATE at a known place"
+                f"interaction {one.method} {one.uri}: "
+                "expected CONNECT, QUERY, CONTROL, END, TREE or GATE at a known place"
             )
         handle(one, int(place[1]))
         self.decisions += one.response.get("decisions", [])

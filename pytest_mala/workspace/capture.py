@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_mala.workspace import gitdir
 from pytest_mala.workspace.fields import encode
 from pytest_mala.workspace.history import read_history
-from pytest_mala.workspace.objects import message_text
+from pytest_mala.workspace.objects import EMPTY_TREE, message_text
 from pytest_mala.workspace.scan import FILE_LIMIT_BYTES, named, oddities, scan, update
 from pytest_mala.workspace.snapshot import CommitSummary, Snapshot
 from pytest_mala.workspace.staged import Staged, read_staged
@@ -64,7 +64,7 @@ def capture(
     seen = gitdir.read_state(store.theirs)
     state = seen or last.git
     head = state.head
-    head_tree = store.tree(head) if head is not None else ""
+    head_tree = store.tree(head) if head is not None else EMPTY_TREE
     staged = read_staged(store, last.staged, head_tree) if seen is not None else last.staged
     is_changed = _take_gitlinks(store, last.staged.gitlinks, staged.gitlinks)
     found, now = take_files(store, wanted, last, is_changed=is_changed)

@@ -51,8 +51,11 @@ class Stamps:
         return _STAMP_START + self.turn * _STAMP_TURN + self.count
 
 
-def show(store: Store, commit: str, stamp: int) -> None:
-    """Make the files those of a commit, stamped; other files stay. Raises WorkspaceError if there is no such commit."""
+def show(store: Store, commit: str, stamp: int) -> bool:
+    """Make the files those of a commit, stamped; other files stay. Whether a file was written, so that our index is stale.
+
+    Raises WorkspaceError if there is no such commit.
+    """
     try:
         store.git.run("read-tree", "--reset", "-u", commit)
     except GitError as error:
@@ -61,15 +64,16 @@ def show(store: Store, commit: str, stamp: int) -> None:
             "is it part of this cassette, and can the folder be written?"
         ) from error
     store.set_head(commit)
-    for entry in entries(store.index.read_bytes()):
-        if entry.mtime > _REAL_TIME:
-            os.utime(store.path(entry.path), (stamp, stamp), follow_symlinks=False)
+    written = [one.path for one in entries(store.index.read_bytes()) if one.mtime > _REAL_TIME]
+    for name in written:
+        os.utime(store.path(name), (stamp, stamp), follow_symlinks=False)
+    return bool(written)
 
 
 def begin(store: Store, commit: str, state: GitState, stamp: int) -> Last:
     """Check out the base into an empty folder."""
-    show(store, commit, stamp)
-    store.git.run("update-index", "-q", "--refresh")
+    if show(store, commit, stamp):
+        store.git.run("update-index", "-q", "--refresh")
     return settle(store, commit, commit, state)
 
 
@@ -77,8 +81,8 @@ def restore(store: Store, ledger: Ledger, snapshot: Snapshot, base: GitState, st
     """The whole state of a snapshot: files, index, HEAD, branches, tags; nothing else stays, ignored files neither."""
     work, index = ledger.real_id(snapshot.work), ledger.real_id(snapshot.index)
     store.git.run("clean", "-ffdxq")
-    show(store, work, stamp)
-    store.git.run("update-index", "-q", "--refresh")  # a warm index, for the agent's git and for ours
+    if show(store, work, stamp):
+        store.git.run("update-index", "-q", "--refresh")  # a warm index, for the agent's git and for ours
     head = None if snapshot.head is None else ledger.real_id(snapshot.head)
     state = GitState(head=head, branch=snapshot.branch, refs=_refs(ledger, snapshot.refs, base))
     return settle(store, work, index, state)

@@ -134,12 +134,16 @@ def _copy_exclude_file(store: Store) -> None:
 
 def update(store: Store, names: Sequence[str]) -> str:
     """Take these files into our index; the id of its tree. Raises WorkspaceError if one can't be read."""
-    present = {name for name in names if os.path.lexists(store.path(name)) and not _is_folder(store, name)}
     # a link or file in place of a folder takes away what was in it; git refuses to look behind a link
-    paths = [name for name in names if name in present or not _has_ancestor(name, present)]
+    present = {name for name in names if store.path(name).is_symlink() or store.path(name).is_file()}
+    paths = [name for name in names if not any(one in present for one in _ancestors(name))]
+    behind = [name for name in paths if any(store.path(one).is_symlink() for one in _ancestors(name))]
     try:
-        if paths:
-            stdin = b"".join(encode(name) + b"\0" for name in paths)
+        if behind:
+            lines = "".join(f"0 {'0' * 40} 0\t{name}\0" for name in behind)
+            store.git.run("update-index", "-z", "--index-info", stdin=encode(lines))
+        if len(paths) > len(behind):
+            stdin = b"".join(encode(name) + b"\0" for name in paths if name not in behind)
             store.git.run("update-index", "-z", "--add", "--remove", "--replace", "--stdin", stdin=stdin)
         return store.git.text("write-tree")
     except GitError as error:
@@ -149,14 +153,9 @@ def update(store: Store, names: Sequence[str]) -> str:
         ) from error
 
 
-def _is_folder(store: Store, name: str) -> bool:
-    path = store.path(name)
-    return path.is_dir() and not path.is_symlink()
-
-
-def _has_ancestor(name: str, present: set[str]) -> bool:
+def _ancestors(name: str) -> list[str]:
     parts = name.split("/")
-    return any("/".join(parts[:count]) in present for count in range(1, len(parts)))
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 @dataclass(slots=True)

@@ -51,7 +51,9 @@ class TreeBuilder:
         self._trees += 1
         start = b"reset %s\n" % _REF if on is None else b""
         self._stream.append(start + b"commit %s\nmark :%d\ncommitter m <m> 0 +0000\ndata 0\n" % (_REF, self._marks))
-        if on is not None:
+        if on is None:
+            self._stream.append(b"deleteall\n")  # without any line `ls` would be taken for one of this commit
+        else:
             self._stream.append(b"from :%d\n" % on if isinstance(on, int) else b"from %s\n" % on.encode())
         # deletions first: a file may become a folder
         for change in sorted(changes, key=lambda one: one.mode is not None):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEEP_TRANSCRIPTS, ROOT, Project  # type: ignore[attr-defined]
+from case_project import KEEP_TRANSCRIPTS, ROOT, Project
 
 from pytest_mala.transport.cassette import Cassette, read
 
@@ -31,7 +31,9 @@ def isolated() -> tuple[str, ...]:
 def without_durations(cassette: Cassette) -> list[Any]:
     """What must be equal in two recordings of one script: all but `ms`."""
     return [
-        dataclasses.replace(one, response={key: value for key, value in one.response.items() if key != "ms"})
+        dataclasses.replace(
+            one, response={key: value for key, value in one.response.items() if key not in ("ms", "took_ms")}
+        )
         for take in cassette.takes
         for one in take.interactions
     ]
@@ -58,7 +60,9 @@ def test_recording_the_samples_again_gives_the_committed_cassettes(project: Proj
 
     for number in range(1, 5):
         name = f"calc-{number}"
-        assert without_durations(read(again / f"{name}.yaml")) == without_durations(read(ROOT / "cassettes" / f"{name}.yaml"))
+        assert without_durations(read(again / f"{name}.yaml")) == without_durations(
+            read(ROOT / "cassettes" / f"{name}.yaml")
+        )
         assert without_times(recorded[name]) == without_times(committed[name])
         assert without_times(replayed[name]) == without_times(committed[name])
 
@@ -66,7 +70,7 @@ def test_recording_the_samples_again_gives_the_committed_cassettes(project: Proj
 def test_a_take_without_the_fix_fails_there_with_the_check_s_output(project: Project) -> None:
     script = project.root / "issues" / "calc-1.model.yaml"
     text = script.read_text().replace("return a + b", "return a - b  # checked")
-    text = text.replace('expect: {last_tool_result_contains: "1 passed"}', "expect: {last_tool_result_contains: failed}")
+    text = text.replace('expect: {last_tool_result_contains: "5"}', 'expect: {last_tool_result_contains: "-1"}')
     script.write_text(text)
     issue = project.root / "issues" / "calc-1.md"
     issue.write_text(issue.read_text().replace("priority: 1", "priority: 1\nlimits: {gate_retries: 1}"))
@@ -126,7 +130,10 @@ answers:
   - expect: {last_tool_result_contains: unchanged since it was read}
     tool:
       name: Edit
-      input: {file_path: "${WORKSPACE}/calc.py", old_string: "def add(a, b):\\n    return a - b", new_string: "def add(a, b):\\n    return a + b"}
+      input:
+        file_path: ${WORKSPACE}/calc.py
+        old_string: "def add(a, b):\\n    return a - b"
+        new_string: "def add(a, b):\\n    return a + b"
   - tool: {name: Read, input: {file_path: "${WORKSPACE}/calc.py"}}
   - expect: {last_tool_result_contains: return a + b}
     tool: {name: Bash, input: {command: ln -s / away, description: Make a link}}
@@ -163,7 +170,10 @@ answers:
   - expect: {prompt_contains: [continue]}
     tool:
       name: Edit
-      input: {file_path: "${WORKSPACE}/calc.py", old_string: "def add(a, b):\\n    return a - b", new_string: "def add(a, b):\\n    return a + b"}
+      input:
+        file_path: ${WORKSPACE}/calc.py
+        old_string: "def add(a, b):\\n    return a - b"
+        new_string: "def add(a, b):\\n    return a + b"
   - tool:
       name: Bash
       input: {command: "git commit -q -a -m 'calc-1: add() adds'", description: Commit}
@@ -194,7 +204,14 @@ def test_once_records_what_is_missing_and_plays_the_rest(project: Project) -> No
     cassette = project.root / "cassettes" / "calc-4.yaml"
     before = (project.root / "cassettes" / "calc-1.yaml").read_bytes()
     cassette.unlink()
-    done = project.run("--mala-issues", "issues/calc-4.md", "--mala-issues", "issues/calc-1.md", "--mala-lane=scripted", "--mala-record=once")
+    done = project.run(
+        "--mala-issues",
+        "issues/calc-4.md",
+        "--mala-issues",
+        "issues/calc-1.md",
+        "--mala-lane=scripted",
+        "--mala-record=once",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert read(cassette).issue == "calc-4"
     assert (project.root / "cassettes" / "calc-1.yaml").read_bytes() == before
@@ -211,7 +228,9 @@ def test_stale_records_what_does_not_replay(project: Project) -> None:
 
 def test_a_script_that_is_not_followed_stores_nothing(project: Project) -> None:
     script = project.root / "issues" / "calc-4.model.yaml"
-    script.write_text(script.read_text().replace('last_tool_result_contains: "2"', "last_tool_result_contains: nonsense"))
+    script.write_text(
+        script.read_text().replace('last_tool_result_contains: "2"', "last_tool_result_contains: nonsense")
+    )
     before = (project.root / "cassettes" / "calc-4.yaml").read_bytes()
     done = project.run("--mala-issues", "issues/calc-4.md", *RECORD)
     assert done.returncode == 1

@@ -1,17 +1,19 @@
-"""A recording holds what went over the wire, and replays to the same: recording a replay gives the take it was played from."""
+"""A recording holds what went over the wire: recording a replay gives the take that it was played from."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from transport_tapes import Listener, Play, Tape, turn
 
-from pytest_mala.clock import VirtualClock
 from pytest_mala.transport.names import Names
 from pytest_mala.transport.record import Recorder
 from pytest_mala.transport.takes import interactions
+
+if TYPE_CHECKING:
+    from pytest_mala.clock import VirtualClock
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,7 +28,9 @@ class Entries:
         self.all.append({**entry, "synced": sync})
 
 
-async def record(tape: Tape, clock: VirtualClock, *, hooks: dict[str, Any] | None = None, names: dict[str, str] | None = None) -> Entries:
+async def record(
+    tape: Tape, clock: VirtualClock, *, hooks: dict[str, Any] | None = None, names: dict[str, str] | None = None
+) -> Entries:
     """Play the tape as if it were the CLI, and record that."""
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, HookMatcher
 
@@ -55,7 +59,12 @@ async def record(tape: Tape, clock: VirtualClock, *, hooks: dict[str, Any] | Non
 def taken(entries: list[dict[str, Any]]) -> list[Any]:
     made = interactions(entries, issue="x-1", take=1, canonical=lambda value, _: value)
     return [
-        (one.method, one.uri, one.body if one.method != "CONTROL" else "", [dict(item) for item in one.response.get("frames", [])])
+        (
+            one.method,
+            one.uri,
+            one.body if one.method != "CONTROL" else "",
+            [dict(item) for item in one.response.get("frames", [])],
+        )
         for one in made
     ]
 
@@ -103,14 +112,21 @@ async def test_an_end_tells_how_it_came(tape: Tape, clock: VirtualClock) -> None
     journal = Entries()
     play = Play(tape)
     recorder = Recorder(
-        journal, Names({}), Listener(), clock=clock,
-        start=lambda options: play.player.connection("work", object()), note_tree=lambda: None, capture=lambda number: {},
+        journal,
+        Names({}),
+        Listener(),
+        clock=clock,
+        start=lambda options: play.player.connection("work", object()),
+        note_tree=lambda: None,
+        capture=lambda number: {},
     )
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
 
     with clock:
         with pytest.raises(ProcessError):
-            async with ClaudeSDKClient(ClaudeAgentOptions(), transport=recorder.connection("work", ClaudeAgentOptions())) as client:
+            async with ClaudeSDKClient(
+                ClaudeAgentOptions(), transport=recorder.connection("work", ClaudeAgentOptions())
+            ) as client:
                 await turn(client, "please")
         await asyncio.sleep(0)
     end = journal.all[-1]
@@ -122,11 +138,22 @@ async def test_an_end_tells_how_it_came(tape: Tape, clock: VirtualClock) -> None
 async def test_decisions_states_and_gates_are_entries(clock: VirtualClock) -> None:
     journal, listener = Entries(), Listener()
     recorder = Recorder(
-        journal, Names({}), listener, clock=clock, start=lambda options: None, note_tree=lambda: None, capture=lambda n: {}  # type: ignore[arg-type,return-value]
+        journal,
+        Names({}),
+        listener,
+        clock=clock,
+        start=lambda options: None,
+        note_tree=lambda: None,
+        capture=lambda n: {},  # type: ignore[arg-type,return-value]
     )
     recorder.base({"commit": "abc"})
     recorder.decide("idle")
     recorder.state("A B")
     recorder.gate(1, [{"name": "test"}], [5])
-    assert [(entry["k"], entry["t"]) for entry in journal.all] == [("turn", 0), ("decide", 0), ("state", 0), ("gate", 0)]
+    assert [(entry["k"], entry["t"]) for entry in journal.all] == [
+        ("turn", 0),
+        ("decide", 0),
+        ("state", 0),
+        ("gate", 0),
+    ]
     assert listener.heard == [("decision", "idle")]

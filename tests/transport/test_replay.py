@@ -235,7 +235,7 @@ class TestHooks:
         play.player.finish()
 
     async def test_a_slow_hook_holds_back_only_what_belongs_to_its_tool(self, tape: Tape, clock: VirtualClock) -> None:
-        """A hook may wait for another tool's frame; it must come although the first hook has not answered (slice.md 8)."""
+        """A hook may wait for another tool's frame, which must come although the first hook has not answered."""
         hooks = {"PreToolUse": [{"matcher": None, "hookCallbackIds": ["hook_0"]}]}
         tape.connect(hooks=hooks).prompt("please").hook(tool="toolu_1")
         asked = tape.entries[-1]["m"]["request_id"]
@@ -274,7 +274,7 @@ class TestDecisions:
             try:
                 async with asyncio.timeout(limit):
                     async for message in client.receive_response():
-                        seen.append(type(message).__name__)
+                        seen.append(type(message).__name__)  # noqa: PERF401 - what was seen before the limit counts
             except TimeoutError:
                 play.player.decide("idle")
                 await client.interrupt()
@@ -356,7 +356,7 @@ class TestEnds:
 
     async def test_an_error_of_another_type_is_told(self, tape: Tape, clock: VirtualClock) -> None:
         play = Play(tape.connect().prompt("please").end("error", error={"type": "OddError", "text": "why"}))
-        with clock, pytest.raises(Exception, match="^OddError: why$"):
+        with clock, pytest.raises(Exception, match=r"^OddError: why$"):
             async with play.client() as client:
                 await turn(client, "please")
 

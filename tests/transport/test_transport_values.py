@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_mala.errors import HarnessError
 from pytest_mala.transport import compare, names
@@ -163,7 +162,8 @@ class TestTakes:
         with pytest.raises(HarnessError) as caught:
             read_take([one])
         assert str(caught.value) == (
-            "interaction QUERY claude-sdk://x/1/connection/2/query/1: connection 2 was never opened (no CONNECT before it)"
+            "interaction QUERY claude-sdk://x/1/connection/2/query/1: "
+            "connection 2 was never opened (no CONNECT before it)"
         )
 
     @pytest.mark.parametrize(
