@@ -168,7 +168,7 @@ class VirtualClock:
         """Inside, the loop runs but no time passes and no timer fires; then the clock moves on in one step.
 
         The step is `recorded_seconds`, or the real duration if None; overlapping stands make one step, as long as the
-        longest. The work inside needs a real deadline of its own (`process.run` has one). It wins over `hold`.
+        longest. Work begun inside never makes time pass, and needs a real deadline of its own (`process.run` has one).
         """
         _check_recorded(recorded_seconds)
         began = _REAL[0]()
@@ -203,7 +203,8 @@ class VirtualClock:
     def _take_on(self) -> Callable[..., None]:
         """Real work begins; the answer is to be called when it has ended."""
         work, token = self._work, object()  # the set of this entry: what ends after the clock was left changes nothing
-        work.add(token)
+        if not self._stands:  # else it is the stand's; its last steps after the stand must not make time pass
+            work.add(token)
         self._settle()
 
         def release(*_: object) -> None:
@@ -269,18 +270,16 @@ class VirtualClock:
         return any(thread not in known and not hasattr(thread, "idle_workers") for thread in threading.enumerate())
 
     def _run_in_executor(self, executor: Any, function: Any, *arguments: Any) -> Any:
-        job = self._real_run_in_executor(executor, function, *arguments)
-        job.add_done_callback(self._take_on())
+        with self.hold():  # the thread may be at work before we get its job
+            job = self._real_run_in_executor(executor, function, *arguments)
+            job.add_done_callback(self._take_on())
         return job
 
     async def _start_child(self, *arguments: Any, **options: Any) -> Any:
         """Counts the child until its exit is seen and its pipes are done; by 3.12's watcher the exit comes first."""
-        release = self._take_on()
-        try:
+        with self.hold():
             transport = await self._real_start_child(*arguments, **options)
-        except BaseException:
-            release()
-            raise
+            release = self._take_on()
         connection_lost = transport._call_connection_lost  # noqa: SLF001 - nothing public tells when both are done
 
         def done(error: BaseException | None) -> None:

@@ -56,13 +56,18 @@ class ScriptedRun:
         """The model script of an issue stands beside its file."""
         return self._issue.path.parent / f"{self._issue.id}.model.yaml"
 
+    @property
+    def _shown_script(self) -> str:
+        root = self._settings.rootdir
+        return str(self.script_path.relative_to(root) if self.script_path.is_relative_to(root) else self.script_path)
+
     def load(self) -> None:
         """Read the model script. Raises UsageError if there is none or it can't be used."""
         from pytest_mala.model import load_script  # on use: yaml is not needed on the way to a replay's error
 
         if not self.script_path.is_file():
             raise UsageError(
-                f"{self.script_path}: there is no model script for {self._issue.id}; "
+                f"{self._shown_script}: there is no model script for {self._issue.id}; "
                 "lane scripted needs one (its format: docs/model-script.md)"
             )
         self._script = load_script(self.script_path)
@@ -133,7 +138,7 @@ class ScriptedRun:
     def finish(self) -> tuple[str, ...]:
         """Write the cassette, if it is to be kept. Raises HarnessError if the script was not followed."""
         if problems := self._server.problems:
-            raise HarnessError(f"{self.script_path}: {problems[0]}")
+            raise HarnessError(problems[0].replace(str(self.script_path), self._shown_script))
         remarks = (
             (f"{self.script_path.name}: {self._server.unused} answers were never asked for",)
             if self._server.unused

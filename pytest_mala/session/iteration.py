@@ -177,7 +177,7 @@ class TurnReader:
         spent = Spent(
             used=messages.idle_retry_count if is_idle else budget.crashes,
             allowed=self._config.max_idle_retries if is_idle else self._config.max_crash_retries,
-            session_id=messages.session_id or state.lifecycle_ctx.session_id,
+            session_id=messages.session_id,
             tool_calls=budget.tool_calls,
             answered=messages.answered,
         )

@@ -167,7 +167,7 @@ SILENT = """\
 answers:
   - say: I think about it.
     stall: after-text
-  - expect: {prompt_contains: [continue]}
+  - expect: {prompt_contains: [go on where you stopped]}
     tool:
       name: Edit
       input:

@@ -101,8 +101,8 @@ async def test_hold_lets_time_pass_for_threads_that_the_loop_does_not_see(clock)
             loop.call_soon_threadsafe(answer.set_result, None)
 
         thread = threading.Thread(target=work)
-        thread.start()
         with clock.hold():
+            thread.start()
             async with asyncio.timeout(600):
                 await answer
         assert 0.045 < clock.elapsed < 20
@@ -147,6 +147,34 @@ async def test_stand_wins_over_hold(clock):
             await anyio.to_thread.run_sync(_spend, 0.01)
             assert clock.time() == before
         assert 3 <= clock.time() < 23
+
+
+async def test_work_begun_inside_a_stand_does_not_count_after_it(clock, witness):
+    """Its last steps come after the stand by machine speed, and equal runs must have equal times."""
+    release = threading.Event()
+    with witness() as waits, clock:
+        with clock.stand(2):
+            job = asyncio.get_running_loop().run_in_executor(None, release.wait)
+            child = await asyncio.create_subprocess_exec("sleep", "30")
+        waits.clear()
+        await asyncio.sleep(1000)
+        assert (waits, clock.elapsed) == ([], 1002)
+        release.set()
+        with clock.stand(0):
+            await job
+            child.kill()
+            await child.wait()
+    assert clock.elapsed == 1002
+
+
+async def test_a_job_that_can_not_start_is_not_waited_for(clock, witness):
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with witness() as waits, clock:
+        with pytest.raises(RuntimeError, match="shutdown"):
+            asyncio.get_running_loop().run_in_executor(pool, int)
+        await asyncio.sleep(1000)
+        assert waits == []
 
 
 async def test_no_timer_fires_while_the_clock_stands(clock):

@@ -400,6 +400,7 @@ class World:
         given = AgentSessionInput("i1", "do it", "base", "the issue", **more)
 
         async def session() -> AgentSessionOutput:
+            await asyncio.sleep(7)  # a loop's time means nothing by itself
             began = asyncio.get_running_loop().time()
             output = await self.runner().run_session(given)
             self.elapsed = asyncio.get_running_loop().time() - began

@@ -176,6 +176,61 @@ def test_the_first_harness_error_of_the_clean_up_is_raised_after_it() -> None:
     assert client.calls == ["enter", "query", "interrupt", "disconnect", "terminate", "exit"]
 
 
+def test_the_stream_is_closed_when_the_turn_is_given_up() -> None:
+    closed: list[str] = []
+
+    class Careful(ScriptedClient):
+        async def receive_response(self) -> Any:
+            try:
+                yield say("a")
+                await asyncio.sleep(1e6)
+            finally:
+                closed.append("stream")
+
+    class Refusing(ScriptedClient):
+        """Its stream stands still at a yield when reading fails, and is only closed by whoever reads it."""
+
+        def receive_response(self) -> Any:
+            inner = super().receive_response()
+
+            class Messages:
+                def __aiter__(self) -> Any:
+                    return self
+
+                async def __anext__(self) -> object:
+                    raise OSError("broken")
+
+                async def aclose(self) -> None:
+                    closed.append("refusing")
+                    await inner.aclose()
+
+            return Messages()
+
+    async def give_up(connection: Connection) -> None:
+        await connection.open()
+        await asyncio.sleep(1)
+        await connection.abandon()
+
+    within(Careful([]), give_up)
+    within(Refusing([]), give_up)
+    assert closed == ["stream", "refusing"]
+
+
+def test_an_owner_that_is_cancelled_while_connecting_cancels_the_opener() -> None:
+    async def cancel_the_owner(connection: Connection) -> None:
+        opening = asyncio.create_task(connection.open())
+        await asyncio.sleep(1)
+        [owner] = [task for task in asyncio.all_tasks() if task.get_name() == "session connection"]
+        owner.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    client = AbleClient([])
+    client.hang_at = frozenset({"enter"})
+    within(client, cancel_the_owner)
+    assert client.calls == ["enter", "terminate"]
+
+
 def test_a_stream_needs_no_aclose() -> None:
     class Plain(ScriptedClient):
         def receive_response(self) -> Any:

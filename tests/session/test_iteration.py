@@ -267,7 +267,9 @@ def test_d13_a_session_that_was_never_saved_is_begun_again(tmp_path: Path) -> No
     stale = ScriptedClient([])
     stale.fail_at["enter"] = ResultError("No conversation found with session ID s1")
     factory = AbleFactory([init(), HANG], stale, TURN)
-    assert world_of(tmp_path, factory).run().success
+    world = world_of(tmp_path, factory)
+    assert world.run().success
+    assert world.elapsed == 100
     assert [client.queries for client in factory.created] == [[("do it", None)], [], [("do it", None)]]
     assert factory.resumed == [None, "s1", None]
 

@@ -529,6 +529,12 @@ def test_x5_every_state_is_announced(tmp_path: Path) -> None:
     ]
 
 
+def test_x5_a_state_entered_by_an_error_is_announced_too(tmp_path: Path) -> None:
+    world = World(tmp_path, ScriptedFactory([Fail(RuntimeError("x"))]))
+    world.run()
+    assert world.sink.named("on_state_entered")[-1] == ("i1", "FAILED", "COMPLETE_FAILURE")
+
+
 def test_an_options_factory_that_fails_is_an_outcome(tmp_path: Path) -> None:
     class Broken(ScriptedFactory):
         def create_options(self, **options: Any) -> object:

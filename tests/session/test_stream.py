@@ -27,6 +27,7 @@ from session_peers import (
 
 from pytest_mala.issue.model import EndReason
 from pytest_mala.session.context import LifecycleContext
+from pytest_mala.session.messages import Usage
 from pytest_mala.session.stream import (
     ContextPressureError,
     MessageIterationResult,
@@ -175,6 +176,17 @@ def test_s11_usage_at_the_threshold_raises_with_the_exact_counts() -> None:
     )
     assert (error.pressure_ratio, error.turn_ended) == (0.9, True)
     assert str(error) == "context pressure 90.0%: 170000 input and 10000 output tokens in session s1"
+
+
+def test_a_pressure_error_stands_for_an_ended_turn_unless_it_says_so() -> None:
+    assert ContextPressureError("s1", 1, 2, 3, 0.5).turn_ended is True
+
+
+def test_s9_a_tool_result_class_without_an_error_flag_is_no_error() -> None:
+    bare = type("ToolResultBlock", (), {"tool_use_id": "t1"})()
+    reading = Reading(use("t1", command="ruff check"), UserMessage([bare]), ResultMessage())
+    reading.read()
+    assert reading.lint.told[-1] == ("passed", "ruff", "ruff check")
 
 
 def test_s12_below_the_threshold_the_counters_are_stored() -> None:
@@ -427,11 +439,16 @@ def test_unknown_messages_are_counted_and_never_fatal() -> None:
 
 
 def test_usage_and_cost_add_up_over_turns() -> None:
-    reading = Reading(ResultMessage(total_cost_usd=0.5))
+    told = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 4}
+    reading = Reading(ResultMessage(total_cost_usd=0.5, usage=told))
     reading.read()
     reading.messages = (ResultMessage(total_cost_usd=0.75),)
     reading.read()
-    assert (reading.state.usage.input_tokens, reading.state.usage.output_tokens) == (20, 10)
+    total = Usage(input_tokens=20, output_tokens=10, cache_read_tokens=3, cache_creation_tokens=4)
+    assert reading.state.usage == total
+    reading.messages = (ResultMessage(total_cost_usd=True, usage=told),)
+    reading.read()
+    assert reading.state.usage == Usage(input_tokens=30, output_tokens=15, cache_read_tokens=6, cache_creation_tokens=8)
     assert reading.state.costs_usd == {"s1": 0.75}
 
 

@@ -297,8 +297,8 @@ class TestDecisions:
         with clock, pytest.raises(Divergence) as caught:
             await self.idle(play, 3)
         assert str(caught.value) == (
-            f"{PLACE} 5: the session decided 'idle' here; the recorded one waited 1,200,000 ms for the next frame and went on\n"
-            f"{REMEDY}"
+            f"{PLACE} 5: the session decided 'idle' here; "
+            f"the recorded one waited 1,200,000 ms for the next frame and went on\n{REMEDY}"
         )
 
     async def test_a_decision_where_the_recording_ends(self, tape: Tape, clock: VirtualClock) -> None:

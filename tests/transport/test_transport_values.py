@@ -172,6 +172,6 @@ class TestTakes:
     def test_an_unknown_place(self, method: str, place: str) -> None:
         one = Interaction(method=method, uri=f"claude-sdk://x/1/{place}", body="", headers={}, response={})
         with pytest.raises(
-            HarnessError, match=f"^interaction {method} claude-sdk://x/1/{place}: expected one of CONNECT"
+            HarnessError, match=f"^interaction {method} claude-sdk://x/1/{place}: expected CONNECT, QUERY"
         ):
             read_take([one])
