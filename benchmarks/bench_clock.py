@@ -68,6 +68,7 @@ async def _entry_milliseconds(*, frozen: bool) -> tuple[float, float]:
 
 
 async def main() -> None:
+    entries = [await _entry_milliseconds(frozen=frozen) for frozen in (False, True)]  # before anything is imported
     turn = await _milliseconds(_empty_turns, frozen=False) / TURNS
     print(f"an empty turn of the loop     {turn * 1000:8.1f} us    1.0 x")
     for name, work, count in (
@@ -79,9 +80,7 @@ async def main() -> None:
             each = await _milliseconds(work, frozen=frozen) / count
             label = f"{name}{', frozen' if frozen else ''}"
             print(f"{label:30}{each * 1000:8.1f} us {each / turn:6.1f} x {SILENCE_SECONDS * 1000 / each:13,.0f} : 1")
-    for frozen in (False, True):
-        first, later = await _entry_milliseconds(frozen=frozen)
-        label = f"enter, 15 min, leave{', frozen' if frozen else ''}"
+    for (first, later), label in zip(entries, ("enter, 15 min, leave", "the same, frozen"), strict=True):
         print(f"{label:30}{first:8.3f} ms the first time, {later:.3f} ms later ({later / turn:.0f} x)")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 from typing import TYPE_CHECKING, Protocol
@@ -82,13 +81,13 @@ class Gatekeeper:
 
     async def _results(self) -> Sequence[CheckResult]:
         with self._clock.stand(self._tape.recorded_seconds(self._attempts)):
-            self.last_now = await asyncio.to_thread(self._run)
+            self.last_now = await self._run()
         results = self._tape.settle(self._attempts, self.last_now)
         self._workspace.clean()
         return results
 
-    def _run(self) -> tuple[CheckResult, ...]:
-        return run_checks(
+    async def _run(self) -> tuple[CheckResult, ...]:
+        return await run_checks(
             self._issue.gate.checks,
             workspace=self._stage.workspace,
             home=self._stage.check_home,

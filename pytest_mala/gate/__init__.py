@@ -5,7 +5,6 @@ from pytest_mala.gate.commit import commit_naming, commit_result
 from pytest_mala.gate.judge import Since, judge
 from pytest_mala.gate.markers import find_marker, marker_in_log
 from pytest_mala.gate.results import CheckResult, Verdict
-from pytest_mala.gate.table import gate_table
 from pytest_mala.gate.verdicts import compare_verdicts, notes
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "commit_result",
     "compare_verdicts",
     "find_marker",
-    "gate_table",
     "judge",
     "marker_in_log",
     "notes",

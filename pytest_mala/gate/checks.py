@@ -14,7 +14,7 @@ from pytest_mala.errors import UsageError
 from pytest_mala.gate.environment import check_environment
 from pytest_mala.gate.output import steady_output
 from pytest_mala.gate.results import CheckResult, Verdict
-from pytest_mala.process import Completed, ProcessError, run
+from pytest_mala.process import Completed, ProcessError, run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class _Unusable(Exception):
     """The check can't be started; the text is the reason, on its way to a verdict."""
 
 
-def run_checks(
+async def run_checks(
     checks: Sequence[Check],
     *,
     workspace: Path,
@@ -42,7 +42,7 @@ def run_checks(
 
     `home` is an existing folder outside the workspace; each check gets a fresh empty HOME and TMPDIR in it, removed
     afterwards. `path` is the caller's PATH (that of this process if not given), `names` what stands for this run's
-    paths in the stored output. Blocks: call it from a thread. Raises UsageError for a check of kind `evidence`.
+    paths in the stored output. A cancellation ends the running check. Raises UsageError for a check of kind `evidence`.
     """
     for check in checks:
         if check.kind != "run":
@@ -50,10 +50,11 @@ def run_checks(
             raise UsageError(f"check {check.name!r}: {what}; use a command to run: `{check.name}: {check.command}`")
     path = os.environ.get("PATH", os.defpath) if path is None else path
     names = {str(workspace): "${WORKSPACE}", str(workspace.resolve()): "${WORKSPACE}", **(names or {})}
-    return tuple(_run_one(check, workspace.resolve(), home.resolve(), path, names) for check in checks)
+    place, home = workspace.resolve(), home.resolve()
+    return tuple([await _run_one(check, place, home, path, names) for check in checks])
 
 
-def _run_one(check: Check, workspace: Path, home: Path, path: str, names: Mapping[str, str]) -> CheckResult:
+async def _run_one(check: Check, workspace: Path, home: Path, path: str, names: Mapping[str, str]) -> CheckResult:
     with TemporaryDirectory(prefix="check-", dir=home, ignore_cleanup_errors=True) as place:
         own_home, tmp = Path(place) / "home", Path(place) / "tmp"
         own_home.mkdir()
@@ -63,7 +64,7 @@ def _run_one(check: Check, workspace: Path, home: Path, path: str, names: Mappin
         try:
             cwd = _folder(check, workspace)
             argv = _argv(check, cwd, env["PATH"])
-            return _judged(check, run(argv, cwd=cwd, env=env, timeout=check.timeout), names)
+            return _judged(check, await run_in_thread(argv, cwd=cwd, env=env, timeout=check.timeout), names)
         except (_Unusable, ProcessError) as error:
             reason = steady_output(str(error), names)
             return CheckResult(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_mala.workspace.gitdir import GitState
-    from pytest_mala.workspace.scan import Scan, Wanted
+    from pytest_mala.workspace.scan import Oddities, Scan, Wanted
     from pytest_mala.workspace.store import Ledger, Store
 
 __all__ = ["Last", "capture", "take_files"]
@@ -75,7 +75,10 @@ def capture(
     known = [one for one in (base.head, last.git.head) if one is not None]
     known += [*last.git.refs.values(), *base.refs.values()]
     tips = [*([head] if head is not None else []), index, work]
+    if seen is not None and (seen != last.git or staged is not last.staged):
+        store.keep_objects()
     history = read_history(store, ledger, noted=noted, tips=tips, known=known, refs=state.refs)
+    odd = oddities(store, found)
     snapshot = Snapshot(
         turn=turn,
         head=head,
@@ -87,10 +90,10 @@ def capture(
         tags=history.tags,
         refs=_refs(state, base, history.lost),
         ahead=tuple(CommitSummary(id=one.id, message=message_text(one)) for one in ledger.ahead(head)),
-        kept_out=_kept_out(store, found, now, history.lost),
+        kept_out=_kept_out(store, found, odd, now, history.lost),
     )
     store.set_head(work)
-    return snapshot, dataclasses.replace(now, commit=work)
+    return snapshot, dataclasses.replace(now, commit=work, left=now.left | {*odd.empty, *odd.special})
 
 
 def _index_commit(store: Store, head: str | None, head_tree: str, tree: str) -> str:
@@ -138,8 +141,7 @@ def _refs(state: GitState, base: GitState, lost: Sequence[str]) -> dict[str, str
     return {name: refs[name] for name in sorted(refs) if name not in same and name not in lost}
 
 
-def _kept_out(store: Store, found: Scan, now: Last, lost: Sequence[str]) -> tuple[str, ...]:
-    odd = oddities(store, found)
+def _kept_out(store: Store, found: Scan, odd: Oddities, now: Last, lost: Sequence[str]) -> tuple[str, ...]:
     inner = [name for name in now.staged.gitlinks if any(store.path(name).glob("*"))]
     names = [
         *named(found.ignored, "ignored"),

@@ -112,6 +112,8 @@ def read_state(git_dir: Path) -> GitState | None:
     notes = tuple(f"{_shown(name)} (ref)" for name in sorted(names) if name not in kept)
     if head.startswith("ref: " + _HEADS):
         name = head.removeprefix("ref: ")
+        if not is_readable(name, one_line=True):  # its commit is kept, as a detached HEAD
+            return GitState(head=names[name], branch=None, refs=kept, notes=notes) if names.get(name) else None
         return GitState(head=names.get(name), branch=name.removeprefix(_HEADS), refs=kept, notes=notes)
     if _ID.fullmatch(head):
         return GitState(head=head, branch=None, refs=kept, notes=notes)
@@ -151,7 +153,8 @@ def unkept(git_dir: Path) -> tuple[str, ...]:
     """What the agent put into `.git` that a snapshot does not hold, by name."""
     names = {one.name for one in git_dir.iterdir()} - _OURS - _UNIMPORTANT
     found = [f".git/{_shown(decode(os.fsencode(one)))}" for one in sorted(names)]
-    if (git_dir / "config").read_text(errors="replace") != _CONFIGURATION:
+    config = git_dir / "config"
+    if not config.is_file() or config.read_text(errors="replace") != _CONFIGURATION:
         found.append(".git/config (git configuration)")
     return tuple(found)
 

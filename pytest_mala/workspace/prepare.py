@@ -130,6 +130,7 @@ def _start(
     tags: Mapping[str, str] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Workspace:
+    store.trees[base.commit] = base.tree
     heads = {} if base.branch is None else {f"refs/heads/{base.branch}": base.commit}
     state = GitState(head=base.commit, branch=base.branch, refs={**(tags or {}), **heads})
     workspace = Workspace(

@@ -13,7 +13,7 @@ from pytest_mala.workspace.capture import Last
 from pytest_mala.workspace.git import GitError
 from pytest_mala.workspace.gitdir import GitState
 from pytest_mala.workspace.index import entries
-from pytest_mala.workspace.scan import scan
+from pytest_mala.workspace.scan import oddities, scan
 from pytest_mala.workspace.staged import Staged, gitlinks_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Stamps:
 
 
 def show(store: Store, commit: str, stamp: int) -> bool:
-    """Make the files those of a commit, stamped; other files stay. Whether a file was written, so that our index is stale.
+    """Make the files those of a commit, stamped; other files stay. Whether one was written: then our index is stale.
 
     Raises WorkspaceError if there is no such commit.
     """
@@ -81,6 +81,7 @@ def restore(store: Store, ledger: Ledger, snapshot: Snapshot, base: GitState, st
     """The whole state of a snapshot: files, index, HEAD, branches, tags; nothing else stays, ignored files neither."""
     work, index = ledger.real_id(snapshot.work), ledger.real_id(snapshot.index)
     store.git.run("clean", "-ffdxq")
+    _remove(store, oddities(store, None).special)
     if show(store, work, stamp):
         store.git.run("update-index", "-q", "--refresh")  # a warm index, for the agent's git and for ours
     head = None if snapshot.head is None else ledger.real_id(snapshot.head)
@@ -117,10 +118,13 @@ def clean(store: Store, wanted: Wanted, last: Last) -> None:
     if last.is_git_there and last.staged.content is not None:
         index.write_bytes(last.staged.content)
     found = scan(store, wanted)
+    # first: a check may have put a file in place of a folder, or the other way round
+    odd = oddities(store, found)
+    present = (*found.fresh, *found.forced, *found.left, *odd.empty, *odd.special)
+    _remove(store, (name for name in present if name not in last.left))
     if found.changed:
         names = "".join(f"{name}\0" for name in found.changed)
         store.git.run("checkout-index", "-f", "-u", "-z", "--stdin", stdin=names.encode("utf-8", "surrogateescape"))
-    _remove(store, (name for name in (*found.fresh, *found.forced, *found.left) if name not in last.left))
 
 
 def _remove(store: Store, names: Iterable[str]) -> None:

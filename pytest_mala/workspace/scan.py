@@ -167,10 +167,11 @@ class Oddities:
     inner: list[str] = field(default_factory=list)
 
 
-def oddities(store: Store, found: Scan) -> Oddities:
+def oddities(store: Store, found: Scan | None) -> Oddities:
     """Walk through the files that are neither ignored nor another repository's."""
     odd = Oddities()
-    passed = {*(name.rstrip("/") for name in (*found.ignored, *found.nested) if name.endswith("/"))}
+    left = () if found is None else (*found.ignored, *found.nested)
+    passed = {name.rstrip("/") for name in left if name.endswith("/")}
     waiting = [""]
     while waiting:
         place = waiting.pop()

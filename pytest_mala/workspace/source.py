@@ -157,29 +157,21 @@ def read_repository(folder: Path, revision: str) -> Repository:
     """
     git = Git(folder=folder)
     try:
-        places = git.text(
-            "rev-parse",
-            "--path-format=absolute",
-            "--git-path",
-            "objects",
-            "--git-path",
-            "shallow",
-            "--show-object-format",
-        )
+        places = git.text("rev-parse", "--path-format=absolute", "--git-common-dir", "--show-object-format")
     except GitError as error:
         raise WorkspaceError(
             f"{folder}: not a usable git repository: {error.stderr}; check it with `git status`"
         ) from error
-    objects, shallow_path, object_format = places.split("\n")
+    git_dir, object_format = places.rsplit("\n", 1)
     if object_format != "sha1":
         raise WorkspaceError(
             f"{folder}: the repository's ids are {object_format}; only sha1 repositories can be workspaces"
         )
-    shallow = _content(folder / shallow_path)
+    shallow = _content(folder / git_dir / "shallow")
     commit, tree = _resolve(git, revision, is_shallow=shallow is not None)
     return Repository(
         folder=folder,
-        objects=(folder / objects).resolve(),
+        objects=(folder / git_dir / "objects").resolve(),
         shallow=shallow,
         commit=commit,
         tree=tree,

@@ -21,12 +21,14 @@ __all__ = ["Ledger", "Store"]
 class Store:
     """Paths and git of one workspace. `git` sees the agent's files and objects, with our index and configuration.
 
-    `borrowed` is the object store of the user's repository, `shallow` where its history is cut.
+    `borrowed` is the object store of the user's repository, `shallow` where its history is cut, `trees` what is known
+    of the trees of commits.
     """
 
     place: Path
     borrowed: Path | None = None
     shallow: bytes | None = None
+    trees: dict[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> Path:
@@ -66,6 +68,17 @@ class Store:
         gitdir.make(self.ours, objects=[*borrowed, self.theirs / "objects"], shallow=self.shallow)
         gitdir.make(self.theirs, objects=[*borrowed, self.ours / "objects"], shallow=self.shallow)
 
+    def keep_objects(self) -> None:
+        """Link the agent's objects into our store, so that commits of earlier turns outlive its `.git` and `git gc`."""
+        theirs = self.theirs / "objects"
+        for folder in [one for one in theirs.iterdir() if one.is_dir() and one.name != "info"]:
+            ours = self.ours / "objects" / folder.name
+            ours.mkdir(exist_ok=True)
+            known = {one.name for one in ours.iterdir()}
+            for one in folder.iterdir():
+                if one.name not in known and not one.name.startswith("tmp_"):
+                    (ours / one.name).hardlink_to(one)
+
     def path(self, name: str) -> Path:
         """A file of the tree by the name that git gives it."""
         return self.files / os.fsdecode(name.encode("utf-8", "surrogateescape"))
@@ -81,10 +94,13 @@ class Store:
 
     def tree(self, commit: str) -> str:
         """The tree of a commit. Raises GitError if there is no such commit."""
-        data = read_loose((self.theirs / "objects", self.ours / "objects"), commit)
-        if data is not None and data.startswith(b"tree "):
-            return tree_of(data)
-        return self.git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+        if commit not in self.trees:
+            data = read_loose((self.theirs / "objects", self.ours / "objects"), commit)
+            is_commit = data is not None and data.startswith(b"tree ")
+            self.trees[commit] = (
+                tree_of(data or b"") if is_commit else self.git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+            )
+        return self.trees[commit]
 
 
 @dataclass(slots=True)

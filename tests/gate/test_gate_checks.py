@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import sys
@@ -26,7 +27,7 @@ def run(tmp_path):
     home.mkdir()
 
     def run_them(*checks, **given):
-        return run_checks(checks, workspace=workspace, home=home, **given)
+        return asyncio.run(run_checks(checks, workspace=workspace, home=home, **given))
 
     run_them.workspace, run_them.home = workspace, home
     return run_them
@@ -242,7 +243,9 @@ class TestWhatACheckSees:
 
     def test_a_workspace_behind_a_link(self, run, tmp_path):
         (tmp_path / "link").symlink_to(run.workspace)
-        (result,) = run_checks([Check(name="a", command="pwd -P")], workspace=tmp_path / "link", home=run.home)
+        (result,) = asyncio.run(
+            run_checks([Check(name="a", command="pwd -P")], workspace=tmp_path / "link", home=run.home)
+        )
         assert result.output == "${WORKSPACE}"
 
     def test_the_callers_path_comes_after_the_folder_of_this_python(self, tmp_path):
@@ -254,5 +257,25 @@ class TestWhatACheckSees:
         assert env["PATH"] == f"{Path(sys.executable).parent}:{tool.parent}:/bin"
         assert env["LANG"] == "C", "the issue's own word is the last"
         check = Check(name="a", command="mala-tool")
-        found = run_checks([check], workspace=tmp_path, home=tmp_path, path=f"{tool.parent}:/bin:/usr/bin")
+        found = asyncio.run(
+            run_checks([check], workspace=tmp_path, home=tmp_path, path=f"{tool.parent}:/bin:/usr/bin")
+        )
         assert found[0].output == "found"
+
+
+def test_a_cancelled_gate_leaves_no_check_running(tmp_path: Path) -> None:
+    """A session whose time is up must not wait for a check, nor leave it behind."""
+    mark = tmp_path / "pid"
+    check = Check(name="slow", command=f"sh -c 'echo $$ > {mark}; exec sleep 60'")
+
+    async def cancel_when_it_runs() -> None:
+        gate = asyncio.create_task(run_checks([check], workspace=tmp_path, home=tmp_path))
+        while not (mark.exists() and mark.read_text().strip()):  # noqa: ASYNC110 - a child can't set an event
+            await asyncio.sleep(0.01)
+        gate.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gate
+
+    asyncio.run(cancel_when_it_runs())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)

@@ -10,7 +10,6 @@ import pytest
 from pytest_mala.errors import GateChangedError, HarnessError
 from pytest_mala.gate.output import last_lines, steady_output
 from pytest_mala.gate.results import CheckResult, Verdict
-from pytest_mala.gate.table import gate_table
 from pytest_mala.gate.verdicts import compare_verdicts, notes
 from pytest_mala.session.transcript import CheckRow
 
@@ -141,26 +140,3 @@ class TestComparison:
             "check 'test': failed as recorded, now failed (exit status 2); recorded failed (exit status 1)",
             "check 'd': the command is `run d` now; recorded `old`",
         )
-
-
-class TestTable:
-    def test_failed_checks_show_their_output(self):
-        late = result("types", Verdict.TIMED_OUT, reason="did not end within 5 s and was killed")
-        assert gate_table([result("lint"), late, FAILED]) == (
-            "2 of 3 checks failed: types, test\n"
-            "ok    lint\n"
-            "FAIL  types: did not end within 5 s and was killed\n"
-            "FAIL  test: exit status 1, expected 0\n"
-            "        E  boom\n"
-            "        1 failed"
-        )
-
-    def test_all_is_well(self):
-        assert gate_table([result("lint"), result()]) == "2 checks passed\nok    lint\nok    test"
-        assert gate_table([result()]) == "1 check passed\nok    test"
-
-    def test_a_long_output_shows_its_end_and_no_control_characters(self):
-        output = "\n".join([*map(str, range(40)), "\x1b[31mred"])
-        lines = gate_table([result(verdict=Verdict.FAILED, reason="r", output=output)]).split("\n")
-        assert lines[2] == "        ... (11 lines left out)"
-        assert lines[-1] == "        \\x1b[31mred"

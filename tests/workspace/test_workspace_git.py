@@ -8,6 +8,7 @@ import re
 import time
 
 import pytest
+from freezegun import freeze_time
 from workspace_bench import sh
 
 from pytest_mala.errors import WorkspaceError
@@ -60,6 +61,12 @@ def test_a_hanging_git_is_killed(tmp_path):
         f"git status in {tmp_path} did not end within 0.2 s and was killed; "
         "look for a slow disk or a program that hangs in place of git"
     )
+
+
+def test_a_hanging_git_is_killed_while_the_clock_stands(tmp_path):
+    git = Git(folder=tmp_path, parent=program(tmp_path / "bin", "exec sleep 60"), deadline_seconds=0.2)
+    with freeze_time("2026-01-01"), pytest.raises(WorkspaceError, match="was killed"):
+        git.run("status")
 
 
 def test_what_a_failed_git_says_is_bounded_and_on_one_line(tmp_path):

@@ -1,4 +1,4 @@
-"""Where a workspace comes from: templates, repositories, what is refused, and that the user's own files stay untouched."""
+"""Where a workspace comes from: templates, repositories, what is refused; the user's own files stay untouched."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from workspace_bench import FILES, Bench, digest, files, make_repository, sh
@@ -14,8 +15,6 @@ from workspace_bench import FILES, Bench, digest, files, make_repository, sh
 from pytest_mala.errors import Divergence, WorkspaceError
 from pytest_mala.issue import WorkspaceSource
 from pytest_mala.workspace import Base, BaseKind, prepare
-
-TEMPLATE_COMMIT = "6ba5c3e2"
 
 
 def refused(bench, *, error=WorkspaceError, room="room", **given):
@@ -34,7 +33,7 @@ def test_a_template_is_one_commit_with_the_same_id_everywhere(bench, own_bench):
     assert sh(first.path, "git log --format='%an <%ae> %at %cn %ct %s %D'") == (
         "mala <mala@localhost> 946684800 mala 946684800 base HEAD -> main\n"
     )
-    assert {name.decode(): content.decode() for name, (_, content) in files(first.path).items()} == FILES
+    assert {name: content.decode() for name, (_, content) in files(first.path).items()} == FILES
     assert sh(first.path, "git status --porcelain; git diff-files --name-only; git remote") == ""
     assert (first.path / "run.sh").stat().st_mode & 0o111
 
@@ -69,8 +68,8 @@ def test_a_template_inside_a_repository_is_what_the_index_lists_as_it_is_on_disk
 
     workspace = own_bench.prepare("second")
 
-    assert sorted(files(workspace.path)) == [b".gitignore", b"calc.py", b"run.sh"]
-    assert files(workspace.path)[b"calc.py"] == ("x", b"changed\n")
+    assert sorted(files(workspace.path)) == [".gitignore", "calc.py", "run.sh"]
+    assert files(workspace.path)["calc.py"] == ("x", b"changed\n")
     assert workspace.notes == (
         "template: not tracked, so not in the workspace: junk.txt; `git add` what belongs there",
     )
@@ -84,7 +83,7 @@ def test_a_template_that_is_not_tracked_yet_is_all_its_files_but_caches(own_benc
         (own_bench.source("template") / name).write_text("x")
     (own_bench.source("template") / "link").symlink_to("sub")
     workspace = own_bench.prepare("first")
-    assert sorted(files(workspace.path)) == sorted([*(name.encode() for name in FILES), b"keep.txt", b"link"])
+    assert sorted(files(workspace.path)) == sorted([*FILES, "keep.txt", "link"])
 
 
 def test_no_attribute_of_a_template_changes_a_byte(own_bench):
@@ -166,7 +165,8 @@ def test_a_file_of_a_template_that_cannot_be_read_is_named(own_bench):
     path = own_bench.source("template") / "calc.py"
     path.chmod(0)
     assert refused(own_bench) == (
-        f"{path}: a file of the template can't be read: Permission denied; make it readable, or take it out of the index"
+        f"{path}: a file of the template can't be read: Permission denied; "
+        "make it readable, or take it out of the index"
     )
 
 
@@ -189,7 +189,7 @@ def test_a_repository_is_cloned_at_head_without_what_is_not_committed(own_bench)
 
 def test_a_repository_at_a_revision(bench):
     workspace = bench.prepare("first", "repository", revision="v1")
-    assert sorted(files(workspace.path)) == [b"old.txt"]
+    assert sorted(files(workspace.path)) == ["old.txt"]
 
 
 def test_without_a_path_it_is_the_repository_that_holds_the_issue(own_bench):
@@ -245,7 +245,8 @@ def test_a_missing_commit_in_a_whole_clone_is_told_what_to_do(bench):
 def test_a_repository_without_a_commit_is_refused(own_bench):
     sh(own_bench.issues, "git init -q blank")
     assert refused(own_bench, path="blank") == (
-        f"{own_bench.source('blank')}: the repository has no commit yet; make one, or remove its .git to use it as a template"
+        f"{own_bench.source('blank')}: the repository has no commit yet; "
+        "make one, or remove its .git to use it as a template"
     )
 
 
@@ -300,8 +301,8 @@ def test_objects_borrowed_through_odd_path_names(tmp_path, own_bench):
 def test_a_place_inside_a_git_tree_is_refused(own_bench):
     sh(own_bench.root, "git init -q outer; mkdir outer/deep")
     assert refused(own_bench, room="outer/deep") == (
-        f"{own_bench.root / 'outer/deep'}: a workspace must lie outside of any git tree, and {own_bench.root / 'outer'} is one; "
-        "choose another temporary folder (TMPDIR, --basetemp)"
+        f"{own_bench.root / 'outer/deep'}: a workspace must lie outside of any git tree, "
+        f"and {own_bench.root / 'outer'} is one; choose another temporary folder (TMPDIR, --basetemp)"
     )
 
 
@@ -353,7 +354,7 @@ bench = Bench(Path(sys.argv[1]), Path(sys.argv[2]))
 first = bench.prepare("first", "repository")
 (first.path / "calc.py").write_text("new\\n")
 print(first.note_tree())
-sh(first.path, "git add -A; GIT_AUTHOR_DATE=@1 GIT_COMMITTER_DATE=@1 git commit -qm work")
+sh(first.path, "git add -A; GIT_AUTHOR_DATE='100000001 +0000' GIT_COMMITTER_DATE='100000001 +0000' git commit -qm work")
 snapshot = first.capture(1)
 first.clean()
 second = bench.prepare("second", "repository", recorded=first.base)
@@ -389,7 +390,7 @@ def test_the_users_repository_and_environment_stay_out_of_it(own_bench, tmp_path
         "HOME": str(tmp_path),
     }
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path), str(own_bench.issues), os.path.dirname(__file__)],
+        [sys.executable, "-c", CHILD, str(tmp_path), str(own_bench.issues), str(Path(__file__).parent)],
         env={**os.environ, **hostile},
         capture_output=True,
         text=True,

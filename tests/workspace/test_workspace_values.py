@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_mala.workspace import Change, Commit, CommitSummary, Snapshot, Tag
 
@@ -127,13 +126,15 @@ def with_change(**fields):
         ({**GOOD, "kept_out": [1]}, "tree.kept_out: expected texts, got 1"),
         (
             {**GOOD, "extra": 1},
-            "tree: unknown key 'extra' (known here: turn, head, branch, index, work, clean, refs, ahead, commits, tags, kept_out)",
+            "tree: unknown key 'extra' (known here: turn, head, branch, index, work, clean, refs, "
+            "ahead, commits, tags, kept_out)",
         ),
         ({**GOOD, "commits": [1]}, "tree.commits[0]: expected a mapping, got int"),
         (with_commit(parents=["x"]), "tree.commits[0].parents: expected the 40 hexadecimal digits of an id, got 'x'"),
         (
             with_commit(extra=1),
-            "tree.commits[0]: unknown key 'extra' (known here: author, id, parents, committer, headers, message, changes)",
+            "tree.commits[0]: unknown key 'extra' (known here: "
+            "author, id, parents, committer, headers, message, changes)",
         ),
         (
             with_change(path="x", mode="644", text=""),
@@ -152,6 +153,6 @@ def with_change(**fields):
     ],
 )
 def test_what_we_would_not_write_is_refused(data, text):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="tree") as caught:
         Snapshot.from_data(data)
     assert str(caught.value) == text

@@ -6,10 +6,13 @@ import os
 import stat
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_mala.issue import WorkspaceSource
 from pytest_mala.workspace import prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AGENT = {
     "PATH": os.environ["PATH"],
@@ -61,6 +64,9 @@ class Bench:
     root: Path
     issues: Path
 
+    def source(self, name: str) -> Path:
+        return self.issues / name
+
     @property
     def issue(self) -> Path:
         return self.issues / "one.md"
@@ -70,20 +76,18 @@ class Bench:
         return prepare(wanted, issue_path=self.issue, root=self.root / room, recorded=recorded)
 
 
-def files(folder: Path) -> dict[bytes, tuple[str, bytes]]:
+def files(folder: Path) -> dict[str, tuple[str, bytes]]:
     """Every file and link outside of `.git`: what it is, and its content."""
     found = {}
-    for place, folders, names in os.walk(os.fsencode(folder)):
-        folders[:] = [one for one in folders if one != b".git"]
-        for name in [*names, *(one for one in folders if os.path.islink(os.path.join(place, one)))]:
-            path = os.path.join(place, name)
-            status = os.lstat(path)
-            shown = os.path.relpath(path, os.fsencode(folder))
-            if stat.S_ISLNK(status.st_mode):
-                found[shown] = ("link", os.readlink(path))
-            elif stat.S_ISREG(status.st_mode):
-                with open(path, "rb") as stream:
-                    found[shown] = ("x" if status.st_mode & 0o100 else "-", stream.read())
+    for path in folder.rglob("*"):
+        shown = path.relative_to(folder)
+        mode = path.lstat().st_mode
+        if ".git" in shown.parts:
+            continue
+        if stat.S_ISLNK(mode):
+            found[str(shown)] = ("link", os.fsencode(path.readlink()))
+        elif stat.S_ISREG(mode):
+            found[str(shown)] = ("x" if mode & 0o100 else "-", path.read_bytes())
     return found
 
 
