@@ -257,9 +257,7 @@ class TestWhatACheckSees:
         assert env["PATH"] == f"{Path(sys.executable).parent}:{tool.parent}:/bin"
         assert env["LANG"] == "C", "the issue's own word is the last"
         check = Check(name="a", command="mala-tool")
-        found = asyncio.run(
-            run_checks([check], workspace=tmp_path, home=tmp_path, path=f"{tool.parent}:/bin:/usr/bin")
-        )
+        found = asyncio.run(run_checks([check], workspace=tmp_path, home=tmp_path, path=f"{tool.parent}:/bin:/usr/bin"))
         assert found[0].output == "found"
 
 

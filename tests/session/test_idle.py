@@ -64,9 +64,13 @@ def test_s4_none_never_fires() -> None:
     assert read(IdleTimeoutStream(slow(1e6), None, set())) == [0]
 
 
-def test_zero_gives_up_at_once() -> None:
+def test_zero_gives_up_at_once_even_on_a_message_that_is_there() -> None:
+    async def ready() -> AsyncIterator[int]:
+        yield 1
+
     with pytest.raises(IdleTimeoutError, match="idle for 0 seconds"):
-        read(IdleTimeoutStream(slow(0), 0.0, set()))
+        read(IdleTimeoutStream(ready(), 0.0, set()))
+    assert read(IdleTimeoutStream(slow(0.3), 0.5, set())) == [0]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,15 @@ def test_the_stream_is_its_own_iterator() -> None:
 
 @pytest.mark.parametrize(
     ("configured", "timeout", "seconds"),
-    [(None, 3000, 600), (None, 600, 300), (None, 6000, 900), (0, 3000, None), (-1, 3000, None), (42.5, 3000, 42.5)],
+    [
+        (None, 3000, 600),
+        (None, 600, 300),
+        (None, 6000, 900),
+        (0, 3000, None),
+        (-1, 3000, None),
+        (0.5, 3000, 0.5),
+        (42.5, 3000, 42.5),
+    ],
 )
 def test_r7_the_idle_timeout_is_derived(configured: float | None, timeout: float, seconds: float | None) -> None:
     assert idle_seconds(configured, timeout) == seconds

@@ -118,6 +118,15 @@ def test_p8_p9_a_pressure_error_becomes_a_prompt_and_a_count(count: int) -> None
     assert result == ("go on:  {x}", count + 1)
 
 
+def test_p9_with_no_time_left_nothing_is_waited_for() -> None:
+    async def timed() -> tuple[tuple[str, int], float]:
+        error = ContextPressureError("s1", 1, 2, 3, 0.95)
+        result = await handler(ScriptedFactory([HANG])).handle_pressure_error(error, "i1", {}, 0, -5)
+        return result, asyncio.get_running_loop().time()
+
+    assert on_virtual_time(timed) == (("go on:  {x}", 1), 0)
+
+
 def test_p10_defaults() -> None:
     assert DEFAULT_CHECKPOINT_TIMEOUT_SECONDS == 30
     assert ContextPressureConfig("a", "b").checkpoint_timeout_seconds == 30

@@ -314,6 +314,12 @@ def test_t6_findings_are_grouped_and_sorted(tmp_path: Path) -> None:
     )
 
 
+def test_t6_on_one_line_the_graver_comes_first_and_the_unranked_last() -> None:
+    issues = [finding(None, "d"), finding(2, "c"), finding(0, "a"), finding(1, "b")]
+    told = format_review_issues(issues)
+    assert [line[-1] for line in told.splitlines() if "[critic]" in line] == ["a", "b", "c", "d"]
+
+
 def test_t6_no_findings_are_said() -> None:
     assert format_review_issues([]) == "There are no specific issues."
 

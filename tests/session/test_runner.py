@@ -37,8 +37,10 @@ from pytest_mala.clock import RealClock, VirtualClock
 from pytest_mala.errors import Divergence
 from pytest_mala.issue.model import EndReason
 from pytest_mala.session.config import (
+    DISCONNECT_TIMEOUT,
     AgentSessionConfig,
     AgentSessionInput,
+    AgentSessionOutput,
     SessionCallbacks,
     SessionConfigError,
     SessionPrompts,
@@ -173,6 +175,19 @@ def test_r8_the_output_carries_what_review_and_gate_left(tmp_path: Path) -> None
     assert (output.low_priority_review_issues, output.last_review_issues) == ([low], None)
     assert (output.review_log_path, output.resolution) == (str(tmp_path / "review.log"), resolution)
     assert World(tmp_path, ScriptedFactory(TURN)).run().low_priority_review_issues is None
+
+
+def test_the_defaults_are_the_contracts(tmp_path: Path) -> None:
+    config = AgentSessionConfig(tmp_path, 60, PROMPTS)
+    assert (config.max_gate_retries, config.max_review_retries, config.review_enabled) == (3, 3, True)
+    assert (config.log_file_wait_timeout, config.idle_timeout_seconds, config.max_idle_retries) == (60.0, None, 2)
+    assert (config.idle_retry_backoff, config.lint_tools, config.deadlock_monitor) == ((0.0, 5.0, 15.0), None, None)
+    assert (config.context_restart_threshold, config.context_limit, config.max_context_restarts) == (0.9, 200_000, 5)
+    assert (config.max_crash_retries, config.crash_retry_backoff) == (5, (1, 2, 4, 8))
+    output = AgentSessionOutput(True, "x")
+    assert (output.gate_attempts, output.review_attempts, output.agent_id, output.reason) == (1, 0, "", None)
+    assert (output.duration_seconds, output.last_review_issues, output.usage.cost_usd) == (0.0, None, None)
+    assert (SessionPrompts("a", "b", "c").checkpoint_request, DISCONNECT_TIMEOUT) == ("", 10.0)
 
 
 def test_the_baseline_is_the_clocks_time(tmp_path: Path) -> None:
@@ -362,6 +377,14 @@ def test_e9_a_missing_log(tmp_path: Path) -> None:
     assert output.summary == f"Session log not ready in time: {path} (the file does not exist)"
     assert world.elapsed == 1.0
     assert world.sink.events == [P, READY[0], READY[1], ("on_log_timeout", "i1", str(path))]
+
+
+@pytest.mark.parametrize(("timeout", "waited"), [(0, 0), (0.5, 0.5), (0.6, 1.0), (0.7, 1.0)])
+def test_e9_the_log_is_polled_twice_a_second(tmp_path: Path, timeout: float, waited: float) -> None:
+    world = World(tmp_path, ScriptedFactory(TURN), settings={"log_file_wait_timeout": timeout})
+    world.callbacks = SessionCallbacks(get_log_path=lambda session_id: tmp_path / "nowhere")
+    assert world.run().reason is EndReason.NO_LOG
+    assert world.elapsed == waited
 
 
 def test_e10_r27_no_session_id(tmp_path: Path) -> None:

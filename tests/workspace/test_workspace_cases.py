@@ -239,6 +239,13 @@ NAMED = [
         differs=("refs",),
     ),
     Case(
+        "on a branch whose name is not UTF-8",
+        "git checkout -qb \"$(printf 'gr\\374n')\"; " + EDIT + COMMIT,
+        (r"refs/heads/gr\udcfcn (ref)",),
+        differs=("head", "refs", "log"),
+    ),
+    Case("no configuration", "rm .git/config", (".git/config (git configuration)",)),
+    Case(
         "many ignored files",
         "for i in $(seq 100 130); do : > $i.log; done",
         ("119.log (ignored)", "11 more (ignored)"),
