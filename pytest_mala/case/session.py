@@ -162,12 +162,13 @@ class Session:
 
     def _result(self, output: AgentSessionOutput, notes: tuple[str, ...], elapsed: float) -> CaseResult:
         assert output.reason is not None, "the runner always says how the session ended"
-        self._watch.transcript.outcome(output.reason.value, output.summary, elapsed)
+        why = output.summary.partition("\n")[0]  # below it stands the output of checks, which is told where it belongs
+        self._watch.transcript.outcome(output.reason.value, why, elapsed)
         last = self._gate.last
         rows = last.validation_evidence if last is not None else ()
         return CaseResult(
             outcome=output.reason,
-            why=output.summary,
+            why=why,
             expected=self._issue.expect,
             checks=tuple(
                 CheckRow(

@@ -365,6 +365,31 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(bench):
         first.capture(1)
 
 
+def test_a_capture_that_fails_says_what_git_said(bench):
+    first = bench.prepare("first", "repository")
+    (first.path / "calc.py").write_text(FIXED)
+    lock = first.path.parent / "workspace.git" / "index.lock"
+    lock.touch()
+    with pytest.raises(WorkspaceError) as caught:
+        first.capture(1)
+    assert str(caught.value).startswith(f"{first.path}: the files can't be captured: Unable to create '{lock}'")
+    assert str(caught.value).endswith("; make the file readable, or name it under `workspace.exclude`")
+
+
+def test_a_commit_in_an_unknown_form_is_an_error_that_names_it(bench):
+    first = bench.prepare("first", "repository")
+    script = """
+        printf 'tree %s\\nauthor A <a@b> 1 +0000\\nodd 1\\ncommitter A <a@b> 1 +0000\\n\\nx\\n' $(git write-tree) > .git/c
+        git reset -q $(git hash-object -t commit -w --literally .git/c); rm .git/c; git rev-parse HEAD
+    """
+    name = sh(first.path, script).strip()
+    with pytest.raises(WorkspaceError) as caught:
+        first.capture(1)
+    assert (
+        str(caught.value) == f"commit {name}: it has a form that git itself never writes; remove it from the branches"
+    )
+
+
 def test_a_committed_file_beyond_the_limit_is_an_error_that_names_it(bench):
     first = bench.prepare("first", "repository")
     sh(first.path, "truncate -s 17000000 big; git add -A; git commit -qm big")

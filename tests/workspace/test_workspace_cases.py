@@ -137,6 +137,17 @@ KEPT = [
     ),
     Case("a folder that has a .git of its own taken away", "git init -q in; echo x > in/f; rm -rf in/.git"),
     Case("in a linked file name of git", "echo x > .gitmodules; mkdir .github; echo y > .github/w.yml; " + COMMIT),
+    Case("no index at all", "rm .git/index", clean=False),
+    Case("a branch that stands for another", EDIT + COMMIT + "git symbolic-ref refs/heads/alias refs/heads/main"),
+    Case(
+        "an encoding that nobody knows",
+        EDIT + "git -c i18n.commitEncoding=no-such-one commit -qam 'one' 2>/dev/null",
+    ),
+    Case(
+        "a tag without a tagger",
+        "printf 'object %s\\ntype commit\\ntag t\\n\\nold\\n' $(git rev-parse HEAD) > .git/c; "
+        "git update-ref refs/tags/t $(git hash-object -t tag -w --literally .git/c); rm .git/c",
+    ),
 ]
 
 NAMED = [
@@ -175,6 +186,14 @@ NAMED = [
         f"{EDIT}rm -rf .git; git init -q -b main; git config user.name n; git config user.email e; {COMMIT}",
         (".git/config (git configuration)", ".git/hooks"),
         differs=("log", "refs"),
+    ),
+    Case("HEAD removed", EDIT + "rm .git/HEAD", (".git (removed or made unreadable",), differs=("all",)),
+    Case("HEAD overwritten", EDIT + "echo junk > .git/HEAD", (".git (removed or made unreadable",), differs=("all",)),
+    Case(
+        "a branch that is broken",
+        "git branch x; echo junk > .git/refs/heads/x",
+        ("refs/heads/x (ref)",),
+        differs=("refs",),
     ),
     Case(
         ".git is a link", "mv .git ../else; ln -s ../else .git", (".git (removed or made unreadable",), differs=("all",)

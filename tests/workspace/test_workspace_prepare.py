@@ -82,6 +82,7 @@ def test_a_template_that_is_not_tracked_yet_is_all_its_files_but_caches(own_benc
         (own_bench.source("template") / name).parent.mkdir(exist_ok=True)
         (own_bench.source("template") / name).write_text("x")
     (own_bench.source("template") / "link").symlink_to("sub")
+    os.mkfifo(own_bench.source("template") / "pipe")
     workspace = own_bench.prepare("first")
     assert sorted(files(workspace.path)) == sorted([*FILES, "keep.txt", "link"])
 
