@@ -178,7 +178,7 @@ class Session:
             ),
             turns=self._watch.turns,
             gate_attempts=output.gate_attempts,
-            cost_usd=self._watch.cost_usd,
+            cost_usd=output.usage.cost_usd,
             virtual_seconds=elapsed,
             transcript=self._watch.transcript.render(),
             notes=notes,

@@ -27,7 +27,6 @@ class Watch:
         self._clock = clock
         self._log = log
         self.turns = 0
-        self.cost_usd: float | None = None
         self.session_id: str | None = None
 
     def connection(self, number: int, purpose: str, resumed: str | None) -> None:
@@ -60,8 +59,6 @@ class Watch:
     def _received(self, frame: Mapping[str, Any]) -> None:
         if isinstance(frame.get("session_id"), str):
             self.session_id = frame["session_id"]
-        if frame.get("type") == "result" and isinstance(frame.get("total_cost_usd"), int | float):
-            self.cost_usd = (self.cost_usd or 0.0) + float(frame["total_cost_usd"])
         if self._log is not None:
             self._log.frame(frame)
 

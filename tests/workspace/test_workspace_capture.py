@@ -390,6 +390,18 @@ def test_a_commit_in_an_unknown_form_is_an_error_that_names_it(bench):
     )
 
 
+def test_without_an_index_everything_is_untracked(bench):
+    first = bench.prepare("first", "repository")
+    sh(first.path, "rm .git/index")
+    snapshot = first.capture(1)
+    assert (snapshot.clean, snapshot.work) == (False, snapshot.head)
+    again = second(bench, first, [snapshot])
+    again.restore(snapshot)
+    assert sh(again.path, "git status --porcelain; git ls-files") == sh(
+        first.path, "git status --porcelain; git ls-files"
+    )
+
+
 def test_a_committed_file_beyond_the_limit_is_an_error_that_names_it(bench):
     first = bench.prepare("first", "repository")
     sh(first.path, "truncate -s 17000000 big; git add -A; git commit -qm big")
