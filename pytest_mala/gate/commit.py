@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pytest_mala.gate.results import CheckResult, Verdict
 from pytest_mala.issue import CommitRule
+from pytest_mala.issue.mention import names_issue
 from pytest_mala.session.transcript.lines import escaped
 
 if TYPE_CHECKING:
     from pytest_mala.workspace import Snapshot
 
-__all__ = ["commit_naming", "commit_result", "names_issue", "uncommitted"]
+__all__ = ["commit_naming", "commit_result", "uncommitted"]
 
 SHOWN = 10
 """Files and commits that a reason lists; the rest is counted."""
-
-
-def names_issue(message: str, issue_id: str) -> bool:
-    """Whether a commit message names the issue: the id as a whole word, letter for letter (G8 corrected).
-
-    >>> names_issue("mala-1: fix add()", "mala-1"), names_issue("bd-mala-10: other", "mala-1")
-    (True, False)
-    """
-    # a hyphen or dot joins words: `mala-1` is not named by `mala-1-b`, `x-mala-1` or `mala-1.2`, but by `mala-1.`
-    pattern = rf"(?<!\w)(?<!\w[.-]){re.escape(issue_id)}(?!\w|[.-]\w)"
-    return re.search(pattern, message) is not None
 
 
 def commit_naming(snapshot: Snapshot, issue_id: str) -> str | None:

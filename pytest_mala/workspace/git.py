@@ -28,6 +28,7 @@ _CONFIGURATION = {
     "core.hooksPath": os.devnull,
     "core.untrackedCache": "false",
     "core.autocrlf": "false",
+    "core.compression": "1",
     "core.fsync": "none",  # a workspace lives in a temporary folder: nothing has to survive a power cut
     "fastimport.unpackLimit": "1",
     "gc.auto": "0",

@@ -1,7 +1,8 @@
-"""Read a git index without starting git: which files were just written, and which flags a snapshot can't hold."""
+"""Read a git index without starting git (files just written, flags that a snapshot can't hold), and set times in it."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 from pytest_mala.workspace.fields import decode
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
-__all__ = ["Entry", "entries"]
+__all__ = ["Entry", "entries", "seal", "set_times"]
 
 _FIXED = struct.Struct(">10I20sH")
 _EXTENDED = 0x4000
@@ -20,7 +22,7 @@ _NAME_MAX = 0xFFF
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file in an index; times are whole seconds."""
+    """One file in an index, which begins at `offset`; times are whole seconds."""
 
     path: str
     mode: int
@@ -30,9 +32,10 @@ class Entry:
     is_assumed_unchanged: bool
     is_skipped: bool
     is_intended: bool
+    offset: int
 
 
-def entries(data: bytes) -> Iterator[Entry]:
+def entries(data: bytes | bytearray) -> Iterator[Entry]:
     """The entries of an index of version 2 or 3; nothing for another version, or for no index at all."""
     if len(data) < 12 or data[:4] != b"DIRC":
         return
@@ -51,7 +54,7 @@ def entries(data: bytes) -> Iterator[Entry]:
         length = flags & _NAME_MAX
         end = start + length if length < _NAME_MAX else data.index(b"\0", start)
         yield Entry(
-            decode(data[start:end]),
+            decode(bytes(data[start:end])),
             fixed[6],
             fixed[10].hex(),
             fixed[2],
@@ -59,5 +62,18 @@ def entries(data: bytes) -> Iterator[Entry]:
             bool(flags & 0x8000),
             bool(more & 0x4000),
             bool(more & 0x2000),
+            at,
         )
         at += (end - at + 8) // 8 * 8
+
+
+def set_times(index: bytearray, entry: Entry, status: os.stat_result) -> None:
+    """Note in an index that a file has other times, and the same content."""
+    times = (status.st_ctime_ns, status.st_mtime_ns)
+    fields = [part & 0xFFFFFFFF for time in times for part in divmod(time, 1_000_000_000)]
+    struct.pack_into(">4I", index, entry.offset, *fields)
+
+
+def seal(index: bytearray) -> None:
+    """Make the checksum at the end right."""
+    index[-20:] = hashlib.sha1(index[:-20], usedforsecurity=False).digest()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pytest_mala.errors import WorkspaceError
 from pytest_mala.workspace import gitdir
 from pytest_mala.workspace.capture import Last
+from pytest_mala.workspace.fields import encode
 from pytest_mala.workspace.git import GitError
 from pytest_mala.workspace.gitdir import GitState
-from pytest_mala.workspace.index import entries
+from pytest_mala.workspace.index import entries, seal, set_times
 from pytest_mala.workspace.scan import oddities, scan
 from pytest_mala.workspace.staged import Staged, gitlinks_of
 
@@ -51,11 +52,8 @@ class Stamps:
         return _STAMP_START + self.turn * _STAMP_TURN + self.count
 
 
-def show(store: Store, commit: str, stamp: int) -> bool:
-    """Make the files those of a commit, stamped; other files stay. Whether one was written: then our index is stale.
-
-    Raises WorkspaceError if there is no such commit.
-    """
+def show(store: Store, commit: str, stamp: int) -> None:
+    """Make the files those of a commit, stamped; other files stay. Raises WorkspaceError if there is no such commit."""
     try:
         store.git.run("read-tree", "--reset", "-u", commit)
     except GitError as error:
@@ -64,16 +62,22 @@ def show(store: Store, commit: str, stamp: int) -> bool:
             "is it part of this cassette, and can the folder be written?"
         ) from error
     store.set_head(commit)
-    written = [one.path for one in entries(store.index.read_bytes()) if one.mtime > _REAL_TIME]
-    for name in written:
-        os.utime(store.path(name), (stamp, stamp), follow_symlinks=False)
-    return bool(written)
+    index = bytearray(store.index.read_bytes())
+    written = [one for one in entries(index) if one.mtime > _REAL_TIME]
+    root = os.fsencode(store.files) + b"/"
+    for entry in written:
+        path = root + encode(entry.path)  # bytes: thousands of `Path` cost more than the calls
+        os.utime(path, (stamp, stamp), follow_symlinks=False)
+        # `update-index --refresh` would do it too, and read every file again
+        set_times(index, entry, os.lstat(path))
+    if written:
+        seal(index)
+        store.index.write_bytes(index)
 
 
 def begin(store: Store, commit: str, state: GitState, stamp: int) -> Last:
     """Check out the base into an empty folder."""
-    if show(store, commit, stamp):
-        store.git.run("update-index", "-q", "--refresh")
+    show(store, commit, stamp)
     return settle(store, commit, commit, state)
 
 
@@ -82,8 +86,7 @@ def restore(store: Store, ledger: Ledger, snapshot: Snapshot, base: GitState, st
     work, index = ledger.real_id(snapshot.work), ledger.real_id(snapshot.index)
     store.git.run("clean", "-ffdxq")
     _remove(store, oddities(store, None).special)
-    if show(store, work, stamp):
-        store.git.run("update-index", "-q", "--refresh")  # a warm index, for the agent's git and for ours
+    show(store, work, stamp)
     head = None if snapshot.head is None else ledger.real_id(snapshot.head)
     state = GitState(head=head, branch=snapshot.branch, refs=_refs(ledger, snapshot.refs, base))
     return settle(store, work, index, state)

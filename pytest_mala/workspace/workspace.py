@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING
 
+from pytest_mala.issue.mention import names_issue
 from pytest_mala.workspace import capture as capturing, load as loading, restore as restoring
 from pytest_mala.workspace.capture import Last
 from pytest_mala.workspace.globs import Globs
@@ -63,7 +63,7 @@ class Workspace:
         return self._store.files
 
     def begin(self) -> None:
-        """Check out the base. Two processes."""
+        """Check out the base."""
         self._last = restoring.begin(self._store, self.base.commit, self._state, self._stamps.next(0))
 
     def capture(self, turn: int) -> Snapshot:
@@ -115,10 +115,9 @@ class Workspace:
         """
         if self._last.git.head is None:
             return None
-        name = re.compile(rf"(?<!\w)(?<!\w[.-]){re.escape(issue_id)}(?!\w|[.-]\w)")
         options = ("-z", "--fixed-strings", f"--grep={issue_id}", "--format=%H%n%B")
         for entry in self._store.git.text("log", *options, self._last.git.head).split("\0"):
             commit, _, message = entry.partition("\n")
-            if name.search(message):
+            if names_issue(message, issue_id):
                 return commit
         return None

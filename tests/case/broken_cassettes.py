@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from case_project import ROOT
 
 from pytest_mala.transport.cassette import canonical
 from pytest_mala.transport.cassette.strict import load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SLOW_CHECK = "    test: python -m pytest -q -p no:cacheprovider -k add\n"
 SLOW_LINE = "- test: `python -m pytest -q -p no:cacheprovider -k add`\n"

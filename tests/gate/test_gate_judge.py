@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_mala.gate.commit import commit_naming, commit_result, names_issue, uncommitted
+from pytest_mala.gate.commit import commit_naming, commit_result, uncommitted
 from pytest_mala.gate.judge import NO_PROGRESS, Since, judge
 from pytest_mala.gate.results import CheckResult, Verdict
 from pytest_mala.issue import Check, CommitRule, GateRule, Issue
+from pytest_mala.issue.mention import names_issue
 from pytest_mala.session.models import IssueResolution, ResolutionOutcome
 
 HEAD = "a" * 40

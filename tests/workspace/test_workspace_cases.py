@@ -193,7 +193,7 @@ NAMED = [
         "a branch that is broken",
         "git branch x; echo junk > .git/refs/heads/x",
         ("refs/heads/x (ref)",),
-        differs=("refs", "log"),
+        differs=("refs", "log", "fsck"),
     ),
     Case(
         ".git is a link", "mv .git ../else; ln -s ../else .git", (".git (removed or made unreadable",), differs=("all",)
