@@ -17,7 +17,7 @@ from pytest_mala.gate.checks import _signal_name
 from pytest_mala.gate.environment import check_environment
 from pytest_mala.issue import Check
 
-ENVIRONMENT = "import json, os, sys; print(json.dumps([dict(os.environ), os.getcwd(), sys.executable]))"
+ENVIRONMENT = "import json, os, sys; print(json.dumps([dict(os.environ), os.getcwd(), sys.executable], indent=1))"
 
 
 @pytest.fixture
@@ -194,7 +194,8 @@ class TestWhatACheckSees:
             monkeypatch.setenv(name, "999")
         import json
 
-        (result,) = run(python(ENVIRONMENT, env={"MINE": "1"}), names={})
+        # long lines of an output are cut, so the PATH is kept short
+        (result,) = run(python(ENVIRONMENT, env={"MINE": "1"}), names={}, path="/usr/bin:/bin")
         seen, cwd, executable = json.loads(result.output)
         seen.pop("__CF_USER_TEXT_ENCODING", None)  # macOS sets it in every process
         folder = str(Path(sys.executable).parent)
