@@ -110,6 +110,7 @@ class Session:
             review_enabled=False,
             idle_timeout_seconds=limits.idle if limits.idle is not None else 0.0,
             max_idle_retries=limits.idle_retries,
+            max_context_restarts=limits.restarts,
             prompt_validation_commands=commands_of_checks(self._issue.gate.checks),
         )
 

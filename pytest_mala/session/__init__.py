@@ -46,7 +46,15 @@ _HOMES = {
     "idle": ("IdleTimeoutStream",),
     "lifecycle": ("IllegalTransition", "ImplementerLifecycle"),
     "messages": ("Usage",),
-    "models": ("GateResult", "IssueResolution", "ResolutionOutcome", "ReviewIssue", "ReviewResult"),
+    "models": (
+        "GateResult",
+        "IssueResolution",
+        "ResolutionOutcome",
+        "RetryConfig",
+        "ReviewIssue",
+        "ReviewResult",
+        "ValidationArtifacts",
+    ),
     "pressure": (
         "DEFAULT_CHECKPOINT_TIMEOUT_SECONDS",
         "CheckpointResult",
@@ -73,6 +81,7 @@ _HOMES = {
         "SDKClientProtocol",
     ),
     "runner": ("AgentSessionRunner",),
+    "sinks": ("EVENT_NAMES", "EverySink", "LoggingSink", "RecordingSink", "SinkEvent"),
     "stream": (
         "AgentTextCallback",
         "ContextPressureError",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from pytest_mala.agent.deadlock import DeadlockMonitor
     from pytest_mala.agent.lint import LintCache
     from pytest_mala.issue.model import EndReason
     from pytest_mala.session.commands import PromptValidationCommands
@@ -93,7 +94,7 @@ class AgentSessionConfig:
     prompt_validation_commands: PromptValidationCommands | None = None
     context_restart_threshold: float = 0.90
     context_limit: int = 200_000
-    deadlock_monitor: Any = None
+    deadlock_monitor: DeadlockMonitor | None = None
     max_context_restarts: int = 5
     max_crash_retries: int = 5
     crash_retry_backoff: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)

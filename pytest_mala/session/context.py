@@ -118,7 +118,8 @@ class RetryState:
     """Where the attempts stand; callbacks are given the live object.
 
     `log_offset` is the byte of the session log where the current attempt's evidence begins; `baseline_timestamp`
-    (seconds since 1970) is kept for callbacks and decides nothing.
+    (seconds since 1970) is kept for callbacks and decides nothing. A reviewer has no memory of its own (session:B18):
+    `previous_findings` are those that the agent was sent back with, `agent_reply` is what it said last.
     """
 
     gate_attempt: int = 1
@@ -126,6 +127,8 @@ class RetryState:
     log_offset: int = 0
     previous_commit_hash: str | None = None
     baseline_timestamp: int = 0
+    previous_findings: tuple[ReviewIssue, ...] = ()
+    agent_reply: str = ""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mala.errors import HarnessError
 from pytest_mala.session.connection import Connection
 from pytest_mala.session.idle import IdleTimeoutStream
-from pytest_mala.session.messages import tool_uses
+from pytest_mala.session.messages import kind, tool_uses
 from pytest_mala.session.prompts import format_idle_resume
 from pytest_mala.session.resume import create_client
 from pytest_mala.session.retry import Attempt, Cause, Refused, Spent, backoff_seconds, crash_cause, decide_retry
@@ -38,10 +38,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A prompt to send and what it is for: "work", "gate retry", "review retry" or "continuation"."""
+    """A prompt to send and what it is for: "work", "gate retry", "review retry" or "continuation".
+
+    `request` is what gate or review sent the agent back with, and stays so over context restarts.
+    """
 
     prompt: str
     purpose: str
+    request: str = ""
 
 
 @dataclass(slots=True)
@@ -96,7 +100,7 @@ class TurnReader:
             if isinstance(outcome, MessageIterationResult):
                 return outcome
             cause, error = outcome
-            attempt = self._next(cause, error, attempt, state, budget)
+            attempt = self._next(cause, error, attempt, turn.prompt, state, budget)
             purpose = "idle resume" if cause is Cause.IDLE else "crash retry"
             await self._back_off(cause, state.msg_state.idle_retry_count, budget.crashes)
 
@@ -152,11 +156,15 @@ class TurnReader:
         )
 
     async def _give_up(self, connection: Connection, state: SessionExecutionState) -> None:
-        """What still came while we left is not acted on, but its id makes a resume possible (session:B7)."""
+        """What still came while we left is not acted on, but its id makes a resume possible (session:B7).
+
+        A word of the agent's own among it answers the prompt (session:X8); a result may only answer our interrupt.
+        """
         self.activity = "disconnecting"
         for message in await connection.abandon():
             learn_ids(message, state.msg_state, state.lifecycle_ctx)
             state.msg_state.tool_calls_this_turn += tool_uses(message)
+            state.msg_state.answered = state.msg_state.answered or kind(message) == "AssistantMessage"
 
     async def _leave_full(
         self, connection: Connection, state: SessionExecutionState, error: ContextPressureError
@@ -168,7 +176,13 @@ class TurnReader:
             await self._give_up(connection, state)
 
     def _next(
-        self, cause: Cause, error: Exception, last: Attempt, state: SessionExecutionState, budget: _Budget
+        self,
+        cause: Cause,
+        error: Exception,
+        last: Attempt,
+        turn_prompt: str,
+        state: SessionExecutionState,
+        budget: _Budget,
     ) -> Attempt:
         """The next attempt, budgets spent; raises when there is none."""
         messages = state.msg_state
@@ -182,7 +196,7 @@ class TurnReader:
             answered=messages.answered,
         )
         prompt = format_idle_resume(self._config.prompts.idle_resume, issue_id=self._issue_id)
-        decision = decide_retry(cause, last, spent, prompt)
+        decision = decide_retry(cause, last, spent, prompt, turn_prompt)
         if isinstance(decision, Refused):
             if is_idle:
                 raise IdleTimeoutError(f"{decision.text} ({error}): {error.__notes__[-1]}") from error
@@ -190,6 +204,9 @@ class TurnReader:
             raise error
         self._spend(cause, spent, budget, state, decision.how)
         messages.pending_session_id = decision.attempt.resume
+        if decision.attempt.resume is None:
+            # a session that is not there any more must not be taken for the new one, which may not tell its id
+            messages.session_id = state.lifecycle_ctx.session_id = None
         return decision.attempt
 
     def _spend(self, cause: Cause, spent: Spent, budget: _Budget, state: SessionExecutionState, how: str) -> None:

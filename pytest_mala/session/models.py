@@ -1,4 +1,7 @@
-"""Values that gate and review hand to the session: a resolution, a gate result, a review and its findings."""
+"""Values that gate and review hand to the session: a resolution, a gate result, a review and its findings.
+
+`RetryConfig` and `ValidationArtifacts` belong to the same contract (session:1.6); the session itself does not use them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["GateResult", "IssueResolution", "ResolutionOutcome", "ReviewIssue", "ReviewResult"]
+__all__ = [
+    "GateResult",
+    "IssueResolution",
+    "ResolutionOutcome",
+    "RetryConfig",
+    "ReviewIssue",
+    "ReviewResult",
+    "ValidationArtifacts",
+]
 
 
 class ResolutionOutcome(Enum):
@@ -63,3 +74,29 @@ class ReviewResult:
     parse_error: str | None = None
     fatal_error: bool = False
     review_log_path: Path | None = None
+
+
+@dataclass(slots=True)
+class RetryConfig:
+    """How often and how patiently something is tried again: all times in milliseconds, `max_retries` after the first.
+
+    The wait before the first retry is `initial_delay_ms`, each later one `backoff_multiplier` times as long, at most
+    `max_delay_ms`; `timeout_ms` is for one try.
+    """
+
+    max_retries: int = 2
+    initial_delay_ms: int = 1000
+    backoff_multiplier: float = 2.0
+    max_delay_ms: int = 30000
+    timeout_ms: int = 120000
+
+
+@dataclass(slots=True)
+class ValidationArtifacts:
+    """Where a validation left its traces: logs, and what else it made, None where it made none."""
+
+    log_dir: Path
+    worktree_path: Path | None = None
+    worktree_state: str | None = None
+    coverage_report: Path | None = None
+    e2e_fixture_path: Path | None = None

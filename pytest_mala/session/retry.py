@@ -61,19 +61,25 @@ class Refused:
     text: str
 
 
-def decide_retry(cause: Cause, last: Attempt, spent: Spent, resume_prompt: str) -> Retry | Refused:
+def decide_retry(
+    cause: Cause, last: Attempt, spent: Spent, resume_prompt: str, turn_prompt: str | None = None
+) -> Retry | Refused:
     """The next attempt after `last`, or why there is none.
+
+    A fresh session gets `turn_prompt`, what the turn is about (None: the last prompt): it knows nothing to go on with.
 
     | cause | known | next |
     |---|---|---|
     | any | budget used up | refused |
     | idle, crash | session id, agent was heard | resume with `resume_prompt` |
     | idle, crash | session id, agent not heard | resume with the same prompt (session:X8) |
-    | idle, crash | no session id, no tool call | same prompt, fresh session |
+    | idle, crash | no session id, no tool call | the turn's prompt, fresh session |
     | idle, crash | no session id, tool calls | refused: a replay could repeat side effects |
-    | stale | first prompt of a session, no tool call | same prompt, fresh session (design D13) |
+    | stale | first prompt of a session, no tool call | the turn's prompt, fresh session (design D13) |
     | stale | otherwise | refused: the history would be lost |
     """
+    own_prompt = last.prompt if turn_prompt is None else turn_prompt
+    fresh = Retry(attempt=Attempt(prompt=own_prompt, resume=None, resumed_first=False), how="fresh session")
     what = "Agent idle" if cause is Cause.IDLE else f"Agent lost ({cause.value})"
     if spent.used >= spent.allowed:
         return Refused(text=f"{what}: all {spent.allowed} retries used")
@@ -82,7 +88,7 @@ def decide_retry(cause: Cause, last: Attempt, spent: Spent, resume_prompt: str) 
             return Refused(
                 text=f"{what}: session {last.resume} can't be resumed, and a fresh one would lose its history"
             )
-        return Retry(attempt=Attempt(prompt=last.prompt, resume=None, resumed_first=False), how="fresh session")
+        return fresh
     if spent.session_id is not None:
         prompt = resume_prompt if spent.answered else last.prompt
         how = "resumed" if spent.answered else "resumed, same prompt again"
@@ -92,7 +98,7 @@ def decide_retry(cause: Cause, last: Attempt, spent: Spent, resume_prompt: str) 
         return Refused(
             text=f"{what} after {spent.tool_calls} tool calls without a session id: a retry could repeat them"
         )
-    return Retry(attempt=Attempt(prompt=last.prompt, resume=None, resumed_first=False), how="fresh session")
+    return fresh
 
 
 def backoff_seconds(count: int, steps: tuple[float, ...]) -> float:

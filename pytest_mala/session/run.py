@@ -32,6 +32,7 @@ from pytest_mala.session.stream import (
 from pytest_mala.session.transitions import blocking_issues
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_mala.clock import Clock
@@ -161,12 +162,15 @@ class SessionRun:
         self._end(lifecycle.on_idle(ctx, error) if is_idle else lifecycle.on_error(ctx, error))
 
     def _end(self, transition: TransitionResult | None) -> None:
-        """Tells the end; a sink that fails now can't change it any more."""
+        """Tells the end; a sink that fails now can't change it any more, and one event that fails keeps no other back."""
         ctx = self._state.lifecycle_ctx
+        if transition is not None:
+            self._tell_safely(lambda: self._events.entered(transition))
+        self._tell_safely(lambda: self._events.ended(ctx.reason or EndReason.AGENT_ERROR, ctx.final_result))
+
+    def _tell_safely(self, tell: Callable[[], None]) -> None:
         try:
-            if transition is not None:
-                self._events.entered(transition)
-            self._events.ended(ctx.reason or EndReason.AGENT_ERROR, ctx.final_result)
+            tell()
         except HarnessError:
             raise
         except Exception:
@@ -182,6 +186,8 @@ class SessionRun:
     async def _drive(self) -> None:
         transition = self._start()
         while transition.effect not in _ENDS:
+            if self._is_time_up():
+                raise TimeoutError  # a callback has swallowed the cancellation that the deadline sent
             transition = await self._carry_out(transition)
 
     async def _carry_out(self, transition: TransitionResult) -> TransitionResult:
@@ -266,7 +272,7 @@ class SessionRun:
 
     def _send_back(self, prompt: str, purpose: str) -> None:
         """The next turn resumes the same session, with a fresh idle budget."""
-        self._turn = Turn(prompt=prompt, purpose=purpose)
+        self._turn = Turn(prompt=prompt, purpose=purpose, request=prompt)
         self._state.msg_state.pending_session_id = self._state.session_id
         self._state.msg_state.idle_retry_count = 0
 
@@ -295,8 +301,10 @@ class SessionRun:
 
     def _continuation(self, prompt: str) -> Turn:
         """What gate or review asked for is asked again: the agent that was told has forgotten it."""
-        is_first = self._turn.purpose in ("work", "continuation")
-        return Turn(prompt=prompt if is_first else f"{prompt}\n\n{self._turn.prompt}", purpose="continuation")
+        request = self._turn.request
+        return Turn(
+            prompt=f"{prompt}\n\n{request}" if request else prompt, purpose="continuation", request=request
+        )
 
     @property
     def _round_config(self) -> SessionConfig:

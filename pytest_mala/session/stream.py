@@ -170,11 +170,12 @@ class MessageStreamProcessor:
     ) -> MessageIterationResult:
         """Reads to the end of the stream.
 
-        A stream that ends without a result, or with an error result, is no success. Raises `ContextPressureError` at a
-        result (or, in mid-turn, when the tools have answered) that finds the context too full; what the stream or a
-        callback raises passes unchanged.
+        A stream that ends without a result, or with an error result, is no success. Raises `ContextPressureError` after
+        a last result (or, in mid-turn, when the tools have answered) that finds the context too full; what the stream
+        or a callback raises passes unchanged.
         """
         result: messages.ResultFacts | None = None
+        pressure: ContextPressureError | None = None
         async for message in stream:
             if not state.first_message_received:
                 state.first_message_received = True
@@ -190,9 +191,13 @@ class MessageStreamProcessor:
                     self._check_in_turn(state)
                 case "ResultMessage":
                     result = self._read_result(message, state, lifecycle_ctx)
+                    # told at the end: work in the background may still go on (session:B10)
+                    pressure = self._pressure_at_result(result, state, lifecycle_ctx)
                 case other:
                     state.last_seen = state.last_seen or other
                     state.other_messages[other] = state.other_messages.get(other, 0) + 1
+        if pressure is not None:
+            raise pressure
         return _conclude(result, state)
 
     def _log_latency(self, issue_id: str, query_start: float) -> None:
@@ -256,41 +261,44 @@ class MessageStreamProcessor:
         ctx.context_usage.input_tokens = result.usage.input_tokens
         ctx.context_usage.output_tokens = result.usage.output_tokens
         ctx.context_usage.cache_read_tokens = result.usage.cache_read_tokens
-        if result.error is None:
-            self._check_at_result(result.usage, state, ctx)
         return result
 
-    def _check_at_result(self, told: messages.Usage, state: MessageIterationState, ctx: LifecycleContext) -> None:
+    def _pressure_at_result(
+        self, result: messages.ResultFacts, state: MessageIterationState, ctx: LifecycleContext
+    ) -> ContextPressureError | None:
         """The true context size decides where a message told it; a result's usage is only a sum over calls."""
+        if result.error is not None or result.usage is None:
+            return None
         if state.context is not None:
-            self._raise_if_full(state.context, self._ratio(state.context), state, turn_ended=True)
-        else:
-            self._raise_if_full(
-                told, ctx.context_usage.pressure_ratio(self.config.context_limit), state, turn_ended=True
-            )
+            return self._pressure(state.context, self._ratio(state.context), state, turn_ended=True)
+        ratio = ctx.context_usage.pressure_ratio(self.config.context_limit)
+        return self._pressure(result.usage, ratio, state, turn_ended=True)
 
     def _check_in_turn(self, state: MessageIterationState) -> None:
         """Only where the tools have just answered: the agent is going to go on, and nothing it started is cut off."""
         if state.context is not None and not state.pending_tool_ids and state.last_seen.startswith("tool_result"):
-            self._raise_if_full(state.context, self._ratio(state.context), state, turn_ended=False)
+            pressure = self._pressure(state.context, self._ratio(state.context), state, turn_ended=False)
+            if pressure is not None:
+                raise pressure
 
     def _ratio(self, size: messages.Usage) -> float:
         if self.config.context_limit <= 0:
             return 0.0
         return (size.input_tokens + size.cache_read_tokens + size.cache_creation_tokens) / self.config.context_limit
 
-    def _raise_if_full(
+    def _pressure(
         self, size: messages.Usage, ratio: float, state: MessageIterationState, *, turn_ended: bool
-    ) -> None:
-        if ratio >= self.config.context_restart_threshold:
-            raise ContextPressureError(
-                session_id=state.session_id or "",
-                input_tokens=size.input_tokens,
-                output_tokens=size.output_tokens,
-                cache_read_tokens=size.cache_read_tokens,
-                pressure_ratio=ratio,
-                turn_ended=turn_ended,
-            )
+    ) -> ContextPressureError | None:
+        if ratio < self.config.context_restart_threshold:
+            return None
+        return ContextPressureError(
+            session_id=state.session_id or "",
+            input_tokens=size.input_tokens,
+            output_tokens=size.output_tokens,
+            cache_read_tokens=size.cache_read_tokens,
+            pressure_ratio=ratio,
+            turn_ended=turn_ended,
+        )
 
 
 def learn_ids(message: object, state: MessageIterationState, ctx: LifecycleContext) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         GateOutcome,
         LifecycleConfig,
         LifecycleContext,
-        RetryState,
         ReviewIssue,
         ReviewOutcome,
     )
@@ -67,10 +66,19 @@ def _failed(reason: EndReason, result: str, message: str, **context: Any) -> Mov
 
 
 def start(config: LifecycleConfig, ctx: LifecycleContext, event: Started) -> Move:
+    """The agent is asked: with the first prompt, or after a context restart with the continuation.
+
+    - always: PROCESSING, CONTINUE
+    """
     return Move(state=LifecycleState.PROCESSING, effect=Effect.CONTINUE, message="Session started")
 
 
 def turn_ended(config: LifecycleConfig, ctx: LifecycleContext, event: TurnEnded) -> Move:
+    """Without a session id there is no log to look for.
+
+    - a session id is known: AWAITING_LOG, WAIT_FOR_LOG
+    - no session id: FAILED, COMPLETE_FAILURE
+    """
     if not event.has_session_id:
         text = "No session ID received from the agent"
         return _failed(EndReason.AGENT_ERROR, text, "The turn ended with a missing session id (no session ID)")
@@ -78,14 +86,27 @@ def turn_ended(config: LifecycleConfig, ctx: LifecycleContext, event: TurnEnded)
 
 
 def turn_failed(config: LifecycleConfig, ctx: LifecycleContext, event: TurnFailed) -> Move:
+    """An error result never reaches the gate (session:B5).
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     return _failed(event.reason, f"Agent error: {event.text}", f"The turn ended with an error: {event.text}")
 
 
 def turn_broken(config: LifecycleConfig, ctx: LifecycleContext, event: TurnBroken) -> Move:
+    """A stream that just ends is never a success.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     return _failed(EndReason.AGENT_ERROR, f"Agent error: {event.text}", event.text)
 
 
 def context_filled(config: LifecycleConfig, ctx: LifecycleContext, event: ContextFilled) -> Move:
+    """All budgets are kept over a restart (session:Y2).
+
+    - restarts are left: INITIAL, CONTINUE
+    - no restarts left: FAILED, COMPLETE_FAILURE
+    """
     used, limit = ctx.context_restarts, config.max_context_restarts
     if used >= limit:
         return _failed(EndReason.CONTEXT, f"Context full: all {limit} restarts used", "No context restarts left")
@@ -95,20 +116,35 @@ def context_filled(config: LifecycleConfig, ctx: LifecycleContext, event: Contex
 
 
 def log_ready(config: LifecycleConfig, ctx: LifecycleContext, event: LogReady) -> Move:
+    """The gate can read what the agent did.
+
+    - always: RUNNING_GATE, RUN_GATE
+    """
     return Move(state=LifecycleState.RUNNING_GATE, effect=Effect.RUN_GATE)
 
 
 def log_timed_out(config: LifecycleConfig, ctx: LifecycleContext, event: LogTimedOut) -> Move:
+    """Without the log nothing is proven.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     detail = f" ({event.detail})" if event.detail else ""
     text = f"Session log not ready in time: {event.log_path}{detail}"
     return _failed(EndReason.NO_LOG, text, "Log timeout: the session log did not come")
 
 
 def gate_answered(config: LifecycleConfig, ctx: LifecycleContext, event: GateAnswered) -> Move:
+    """The gate's result and its resolution are always kept.
+
+    - passed, and there is a commit to review: RUNNING_REVIEW, RUN_REVIEW
+    - passed, nothing to review: SUCCESS, COMPLETE_SUCCESS
+    - failed, attempts left: PROCESSING, SEND_GATE_RETRY
+    - failed, no progress or no attempts left: FAILED, COMPLETE_FAILURE
+    """
     gate, retry = event.gate, ctx.retry_state
     kept = {"last_gate_result": gate, "resolution": gate.resolution}
     if gate.passed:
-        return _gate_passed(config, retry, gate, kept)
+        return _gate_passed(config, ctx, gate, kept)
     if retry.gate_attempt < config.max_gate_retries and not gate.no_progress:
         attempt = retry.gate_attempt + 1
         return Move(
@@ -127,16 +163,16 @@ def gate_answered(config: LifecycleConfig, ctx: LifecycleContext, event: GateAns
     return _failed(reason, text, "Quality gate failed, no retries left", **kept)
 
 
-def _gate_passed(config: LifecycleConfig, retry: RetryState, gate: GateOutcome, kept: Mapping[str, Any]) -> Move:
+def _gate_passed(config: LifecycleConfig, ctx: LifecycleContext, gate: GateOutcome, kept: Mapping[str, Any]) -> Move:
     ended_well = _ENDED_WELL.get(gate.resolution.outcome) if gate.resolution is not None else None
     if config.review_enabled and gate.commit_hash and ended_well is None:
-        attempt = retry.review_attempt or 1
+        attempt = ctx.retry_state.review_attempt or 1
         return Move(
             state=LifecycleState.RUNNING_REVIEW,
             effect=Effect.RUN_REVIEW,
             message=f"Gate passed, review {attempt}/{config.max_review_retries}",
             context=kept,
-            retry={"review_attempt": attempt},
+            retry={"review_attempt": attempt, "agent_reply": ctx.final_result},
         )
     return _succeeded("Quality gate passed", {**kept, "reason": ended_well or EndReason.PASSED})
 
@@ -147,7 +183,18 @@ def _succeeded(message: str, context: Mapping[str, Any]) -> Move:
 
 
 def review_answered(config: LifecycleConfig, ctx: LifecycleContext, event: ReviewAnswered) -> Move:
-    """Design D10: the first of these that holds decides; the review itself is always kept."""
+    """Design D10: the first of these that holds decides; the review itself is always kept.
+
+    An answer that can't be read, and a no that names nothing, are no usable answers.
+
+    - no progress since the last review: FAILED, COMPLETE_FAILURE
+    - fatal error: FAILED, COMPLETE_FAILURE
+    - no usable answer, attempts left: RUNNING_REVIEW, RUN_REVIEW
+    - no usable answer, none left: FAILED, COMPLETE_FAILURE
+    - a P0 or P1 finding, attempts left: PROCESSING, SEND_REVIEW_RETRY
+    - a P0 or P1 finding, none left: FAILED, COMPLETE_FAILURE
+    - passed, or only lesser findings: SUCCESS, COMPLETE_SUCCESS
+    """
     review = event.review
     issues = list(review.issues)
     kept = {"last_review_result": review, "review_answer_due": False}
@@ -190,7 +237,11 @@ def _review_blocked(
 ) -> Move:
     attempt, limit = ctx.retry_state.review_attempt, config.max_review_retries
     if attempt < limit:
-        retry: dict[str, Any] = {"log_offset": event.new_log_offset, "review_attempt": attempt + 1}
+        retry: dict[str, Any] = {
+            "log_offset": event.new_log_offset,
+            "review_attempt": attempt + 1,
+            "previous_findings": tuple(event.review.issues),
+        }
         if ctx.last_gate_result:
             retry["previous_commit_hash"] = ctx.last_gate_result.commit_hash
         return Move(
@@ -205,19 +256,35 @@ def _review_blocked(
 
 
 def timed_out(config: LifecycleConfig, ctx: LifecycleContext, event: TimedOut) -> Move:
+    """One budget for agent, gate, review and waits.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     text = _timeout_text(event)
     return _failed(EndReason.TIMEOUT, text, text)
 
 
 def went_idle(config: LifecycleConfig, ctx: LifecycleContext, event: WentIdle) -> Move:
+    """The idle retries of the turn are used up, or none is safe.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     return _failed(EndReason.IDLE, _error_text(event.error), f"Agent idle: {_error_text(event.error)}")
 
 
 def erred(config: LifecycleConfig, ctx: LifecycleContext, event: Erred) -> Move:
+    """Whatever it was, the session ends with its text.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     return _failed(EndReason.AGENT_ERROR, _error_text(event.error), f"Error: {_error_text(event.error)}")
 
 
 def aborted(config: LifecycleConfig, ctx: LifecycleContext, event: Aborted) -> Move:
+    """Not the session's own doing.
+
+    - always: FAILED, COMPLETE_FAILURE
+    """
     return _failed(event.reason, event.text, f"Aborted: {event.text}")
 
 
