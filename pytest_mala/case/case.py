@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.replaying import ReplayRun
@@ -55,6 +56,8 @@ class Case:
         """Read cassette or script and make the workspace. Raises HarnessError or UsageError: nothing of the session
         has begun yet.
         """
+        if sys.platform == "win32":
+            raise UsageError("sessions need Linux or macOS; on Windows issues are only collected")
         _refuse_what_has_no_effect(self._issue)
         if self._prompts is None:
             self._prompts = _prompts_in(self._settings.prompts)
@@ -133,6 +136,8 @@ def _prompts_in(folder: Path | None) -> PromptProvider:
     except FileNotFoundError as error:
         needs = "a prompt folder holds all of ours but fixer.md and reviewer.md; copy the missing one from the package"
         raise UsageError(f"{error.filename}: there is no such prompt file; {needs}") from None
+    except OSError as error:
+        raise UsageError(f"{error.filename}: the prompt file can't be read: {error.strerror}") from None
 
 
 def _refuse_what_has_no_effect(issue: Issue) -> None:

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.case.recorded import RecordedError, check_results, check_trees, read_base, read_snapshots
 from pytest_mala.clock import Clock, VirtualClock
-from pytest_mala.errors import CassetteMissingError, HarnessError
+from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
 from pytest_mala.gate import CheckResult, compare_verdicts, notes
 from pytest_mala.session.log import LogWriter
-from pytest_mala.transport.cassette import read
+from pytest_mala.transport.cassette import Cassette, line_of, read
 from pytest_mala.transport.play import Player
-from pytest_mala.transport.takes import TakeScript, read_take
-from pytest_mala.workspace import Base, Snapshot, Workspace
+from pytest_mala.transport.takes import read_take
+from pytest_mala.transport.wellformed import TakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_mala.case.stage import Stage
     from pytest_mala.case.watch import Watch
     from pytest_mala.issue import Issue
+    from pytest_mala.transport.cassette import Take
+    from pytest_mala.workspace import Base, Snapshot, Workspace
 
 __all__ = ["ReplayRun"]
 
@@ -47,16 +50,37 @@ class ReplayRun:
             raise CassetteMissingError(
                 f"{self.where}: there is no cassette for {self._issue.id}; {self.remedy}"
             ) from None
+        except CassetteError as error:
+            raise self._refused(error.what, error.line) from None
         if cassette.issue != self._issue.id:
-            raise HarnessError(
-                f"{self.where}: expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}; {self.remedy}"
-            )
-        take = cassette.takes[0]
-        self._is_edited = cassette.edited
-        self._script = read_take(take.interactions)
-        self.base = _recorded_base(self._script, self.where)
-        self._snapshots = {turn: Snapshot.from_data(data) for turn, data in self._script.trees.items() if turn}
+            raise self._refused(f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}")
+        self._read(cassette.takes[0], cassette.edited)
+
+    def _read(self, take: Take, is_edited: bool) -> None:
+        """The values of a take. Raises CassetteError for the first that can't be played."""
+        self._is_edited = is_edited
+        try:
+            self._script = read_take(take.interactions)
+            self.base = read_base(self._script)
+            self._snapshots = read_snapshots(self._script)
+            keeps_ignored = bool(self._issue.workspace.include)
+            check_trees(self._script, self.base, self._snapshots, keeps_ignored=keeps_ignored)
+            check_results(self._script.gates)
+        except TakeError as error:
+            raise self._refused(str(error), self._line(take, error.uri, error.where)) from None
+        except RecordedError as error:
+            uri = f"{Cassette.prefix(self._issue.id, take.number)}{error.place}"
+            raise self._refused(str(error), self._line(take, uri, ("response",))) from None
         self.clock: Clock = VirtualClock(datetime.fromisoformat(take.start), frozen=self._settings.frozen)
+
+    def _refused(self, what: str, line: int | None = None) -> CassetteError:
+        command = self._settings.record_command.format(issue=self._issue.id)
+        return CassetteError(self.where, f"{what}; to record it anew: {command}", line)
+
+    def _line(self, take: Take, uri: str, below: tuple[str | int, ...]) -> int | None:
+        """Where in the file something of this (the first) take stands."""
+        index = next((index for index, one in enumerate(take.interactions) if one.uri == uri), None)
+        return None if index is None else line_of(self._path, ("interactions", index, *below))
 
     @property
     def where(self) -> str:
@@ -73,7 +97,8 @@ class ReplayRun:
         """Import all recorded trees at once (slice.md 1)."""
         self._stage = stage
         self._workspace = workspace
-        workspace.load(list(self._snapshots.values()), edited=self._is_edited)
+        with self._named():
+            workspace.load(list(self._snapshots.values()), edited=self._is_edited)
 
     def log_writer(self) -> LogWriter | None:
         """The log is written from the recorded frames."""
@@ -86,12 +111,28 @@ class ReplayRun:
             self._script,
             self._stage.names(),
             watch,
-            switch_tree=self._workspace.switch,
-            restore_turn=lambda turn: self._workspace.restore(self._snapshots[turn]),
+            switch_tree=self._switch,
+            restore_turn=self._restore,
             where=self.where,
             remedy=self.remedy,
         )
         yield self._player
+
+    def _switch(self, commit: str) -> None:
+        with self._named():
+            self._workspace.switch(commit)
+
+    def _restore(self, turn: int) -> None:
+        with self._named(f" turn {turn}:"):
+            self._workspace.restore(self._snapshots[turn])
+
+    @contextmanager
+    def _named(self, place: str = "") -> Iterator[None]:
+        """What git can't do with a recorded tree is told as a matter of this cassette."""
+        try:
+            yield
+        except WorkspaceError as error:
+            raise WorkspaceError(f"{self.where}:{place} {error}; {self.remedy}") from None
 
     def agent_settings(self) -> dict[str, Any]:
         """Nothing: no CLI is started."""
@@ -125,11 +166,3 @@ class ReplayRun:
     def describe(self) -> str:
         """What the playing connection waits for."""
         return self._player.describe()
-
-
-def _recorded_base(script: TakeScript, shown: str) -> Base:
-    """The commit that the agent started from; it stands before the first turn."""
-    data = script.trees.get(0, {}).get("base")
-    if data is None:
-        raise HarnessError(f"{shown}: the take has no base (expected a TREE interaction at turn/0/tree)")
-    return Base(**data)

@@ -63,14 +63,17 @@ class ScriptedRun:
 
     def load(self) -> None:
         """Read the model script. Raises UsageError if there is none or it can't be used."""
-        from pytest_mala.model import load_script  # on use: yaml is not needed on the way to a replay's error
+        from pytest_mala.model import ModelScriptError, load_script  # on use: a replay's error needs no yaml
 
         if not self.script_path.is_file():
             raise UsageError(
                 f"{self._shown_script}: there is no model script for {self._issue.id}; "
                 "lane scripted needs one (its format: docs/model-script.md)"
             )
-        self._script = load_script(self.script_path)
+        try:
+            self._script = load_script(self.script_path)
+        except ModelScriptError as error:
+            raise UsageError(str(error).replace(str(self.script_path), self._shown_script)) from None
 
     def begin(self, stage: Stage, workspace: Workspace) -> None:
         """Note the base that the agent starts from. A recording that is not kept has its journal among the case's own

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +77,36 @@ class Stage:
         return Names(values)
 
     def remove(self) -> None:
-        """Delete everything, also what a check left read-only."""
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(self.root, onexc=_make_writable)
-        else:
-            shutil.rmtree(self.root, onerror=_make_writable)
+        """Delete everything, also what a check left read-only, and folders inside of each other without end."""
+        try:
+            if sys.version_info >= (3, 12):
+                shutil.rmtree(self.root, onexc=_make_writable)
+            else:
+                shutil.rmtree(self.root, onerror=_make_writable)
+        except RecursionError:
+            _remove_deep(self.root)
+
+
+def _remove_deep(root: Path) -> None:
+    """Each folder is moved to the top before it is emptied, so that no path and no stack gets long."""
+    waiting = [root]
+    moved = 0
+    with suppress(OSError):  # what can't be deleted stays for the system to clean
+        while waiting:
+            folder = waiting.pop()
+            with os.scandir(folder) as entries:
+                found = list(entries)
+            for entry in found:
+                path = Path(entry.path)
+                if not entry.is_dir(follow_symlinks=False):
+                    path.unlink()
+                    continue
+                path.chmod(0o700)
+                moved += 1
+                waiting.append(path if folder == root else path.rename(root / f".deep-{moved}"))
+            if folder != root:
+                folder.rmdir()
+        root.rmdir()
 
 
 def _make_writable(remove: object, path: str, _error: object) -> None:

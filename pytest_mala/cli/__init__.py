@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mala.errors import MalaError
+from pytest_mala.session.transcript.lines import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             print(chosen.action(path))  # noqa: T201 - a command's output
         except MalaError as error:
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command's output
+            print(f"error: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - a command's output
             failed = 1
     return failed
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mala.errors import IssueError
 from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
+from pytest_mala.plugin.foreign import presentable
 from pytest_mala.plugin.roots import Roots, is_issue
 from pytest_mala.plugin.settings import SUFFIXES
 from pytest_mala.plugin.stash import ISSUE, LABEL_MARKS, NOT_RUN, ROOTS, SETTINGS
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_mala.issue import Issue
 
-__all__ = ["IssueFile", "collect_file", "deselect", "is_asyncio_there", "start"]
+__all__ = ["IssueFile", "collect_file", "deselect", "is_asyncio_there", "remarks", "start"]
 
 NO_ASYNCIO: Final = "issues need the plugin pytest-asyncio, which is switched off: leave out `-p no:asyncio`"
 
@@ -84,6 +85,15 @@ def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[NOT_RUN].update({item.name: str(_reason_not_to_run(item)) for item in left_out})
 
 
+def remarks(config: pytest.Config) -> list[str]:
+    """A line for each root of this run that holds no issue at all: nothing is run there, which is seldom meant."""
+    roots, settings = config.stash[ROOTS], config.stash[SETTINGS]
+    how = "issues are files *.md that begin with front matter"
+    return [
+        f"mala: no issues in {settings.shown(root)} ({how})" for root in settings.roots if not roots.has_issues(root)
+    ]
+
+
 def _reason_not_to_run(item: pytest.Item) -> str | None:
     return item.stash[ISSUE].is_deselected_reason if ISSUE in item.stash else None
 
@@ -120,7 +130,7 @@ class IssueFile(pytest.Module):
                 _check_name(issue)
                 roots.claim(issue)
         except IssueError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(presentable(str(error))) from None
         return issues
 
     def _make_function(self, issue: Issue, module_name: str) -> Any:
@@ -172,9 +182,9 @@ def _own_marks(issue: Issue) -> list[pytest.MarkDecorator]:
     variants = [facts | {"labels": label} for label in issue.labels] or [facts]
     marks = [pytest.mark.asyncio, *(pytest.mark.mala(**variant) for variant in variants)]
     if issue.skip is not None:
-        marks.append(pytest.mark.skip(reason=issue.skip))
+        marks.append(pytest.mark.skip(reason=presentable(issue.skip)))
     if issue.xfail is not None:
-        marks.append(pytest.mark.xfail(reason=issue.xfail, raises=(GatesFailed, OutcomeDiffers)))
+        marks.append(pytest.mark.xfail(reason=presentable(issue.xfail), raises=(GatesFailed, OutcomeDiffers)))
     return marks
 
 

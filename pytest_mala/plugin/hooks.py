@@ -36,6 +36,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     collect.deselect(config, items)
 
 
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    return collect.remarks(config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -142,9 +142,15 @@ def add_named_roots(config: pytest.Config, args: list[str]) -> None:
     """
     known = config.known_args_namespace
     for path in known.mala_issues:
+        if not path:
+            raise pytest.UsageError("--mala-issues: expected a file or folder, got an empty text")
         if not _absolute(config.invocation_params.dir, path).exists():
             hint = " (an id is an argument of its own: pytest FILE::ID)" if "::" in path else ""
             raise pytest.UsageError(f"--mala-issues: no such file or folder: {path}{hint}")
+        if _is_no_issue(_absolute(config.invocation_params.dir, path)):
+            raise pytest.UsageError(
+                f"--mala-issues: {path} is no issue file: expected a folder, or a file *{SUFFIXES[0]}"
+            )
         args.append(path)
         known.file_or_dir = [*known.file_or_dir, path]
 
@@ -169,6 +175,7 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
     base = config.inipath.parent if config.inipath is not None else config.invocation_params.dir
     lane = _lane(config)
     roots = _roots(config)
+    has_issues = bool(roots) or any(arg.split("::", 1)[0].endswith(SUFFIXES) for arg in config.args)
     max_usd = _max_usd(config)
     if lane == "live" and max_usd is None:
         raise pytest.UsageError(
@@ -178,13 +185,13 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
         lane=lane,
         record=_record(config, lane, environ),
         roots=roots,
-        cassette_dir=_ini_path(config, "mala_cassettes", base) or config.rootpath / "cassettes",
+        cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
-        frozen=bool(config.getini("mala_frozen")),
+        frozen=_frozen(config),
         max_usd=max_usd,
         rootdir=config.rootpath,
         invocation_dir=config.invocation_params.dir,
-        has_issues=bool(roots) or any(arg.split("::", 1)[0].endswith(SUFFIXES) for arg in config.args),
+        has_issues=has_issues,
     )
 
 
@@ -247,7 +254,34 @@ def _roots(config: pytest.Config) -> tuple[Path, ...]:
     for path in kept:
         if not path.exists():
             raise pytest.UsageError(f"mala_issues: no such file or folder: {path} (in {_ini_name(config)})")
+        if _is_no_issue(path):
+            raise pytest.UsageError(
+                f"mala_issues: {path} is no issue file: expected a folder, or a file *{SUFFIXES[0]} "
+                f"(in {_ini_name(config)})"
+            )
     return tuple(dict.fromkeys(named + kept))
+
+
+def _is_no_issue(path: Path) -> bool:
+    """A file, and none that could be an issue by its name."""
+    return path.is_file() and path.suffix not in SUFFIXES
+
+
+def _cassette_dir(config: pytest.Config, base: Path, *, has_issues: bool) -> Path:
+    """The folder of the cassettes; it may be missing, but where issues are run nothing else may stand in its place."""
+    given = _ini_path(config, "mala_cassettes", base)
+    path = given or config.rootpath / "cassettes"
+    if has_issues and path.exists() and not path.is_dir():
+        where = f" (in {_ini_name(config)})" if given else ""
+        raise pytest.UsageError(f"mala_cassettes: expected a folder, got a file: {path}{where}")
+    return path
+
+
+def _frozen(config: pytest.Config) -> bool:
+    try:
+        return bool(config.getini("mala_frozen"))
+    except (ValueError, pytest.UsageError) as error:  # the one or the other, by the version of pytest
+        raise pytest.UsageError(f"mala_frozen: expected true or false: {error} (in {_ini_name(config)})") from None
 
 
 def _prompts_dir(config: pytest.Config, base: Path) -> Path | None:

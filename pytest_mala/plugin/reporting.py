@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._code.code import ReprEntry
 
 from pytest_mala.errors import Divergence, GateChangedError, MalaError
+from pytest_mala.plugin.foreign import presentable
 from pytest_mala.plugin.stash import ISSUE, NOT_RUN, RESULT, SETTINGS
 from pytest_mala.report.failure import sections
 from pytest_mala.report.summary import IssueRow, header_line, natural_key, not_run_line, summary_rows
-from pytest_mala.report.text import counted, plain
+from pytest_mala.report.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +44,8 @@ def adapt_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     if call.excinfo is not None and isinstance(call.excinfo.value, MalaError):
         _tell_harness_error(item, call.excinfo, report)
     if report.when == "call" and RESULT in item.stash:
-        report.sections += sections(item.stash[RESULT], item.name, failed=report.failed)
+        found = sections(item.stash[RESULT], item.name, failed=report.failed)
+        report.sections += [(presentable(heading), presentable(text)) for heading, text in found]
 
 
 def _tell_harness_error(
@@ -53,9 +56,12 @@ def _tell_harness_error(
     # the report's list is a copy, and JUnit reads that of the teardown
     item.user_properties.append((HARNESS, word))
     report.user_properties.append((HARNESS, word))
+    text = presentable(str(error))
     shown = excinfo.getrepr(style="value", chain=False)
+    # the message quotes files that anybody may have written; pytest would write its bytes as they are
+    shown.reprtraceback.reprentries = [ReprEntry(text.split("\n"), None, None, None, "value")]
     if shown.reprcrash is not None:
-        shown.reprcrash.message = f"{type(error).__name__}: {plain(str(error))}"
+        shown.reprcrash.message = f"{type(error).__name__}: {text}"
     report.longrepr = shown
 
 
@@ -133,6 +139,8 @@ def _outcome(report: pytest.TestReport, properties: dict[str, Any]) -> str:
         return "skipped"
     if HARNESS in properties:
         return str(properties[HARNESS])
+    if report.when != "call" and report.passed:
+        return "not finished"  # Ctrl-C, or a worker that died: of the test itself nothing was reported
     if "mala.outcome" not in properties:
         return "ERROR" if report.failed else "passed"
     outcome = str(properties["mala.outcome"])

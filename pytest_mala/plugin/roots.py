@@ -71,19 +71,29 @@ class Roots:
             self._sources = frozenset(self._find_sources())
         return self._sources
 
+    def has_issues(self, root: Path) -> bool:
+        """Whether the root is an issue file, or a folder with at least one below it, broken or not."""
+        return any(is_issue(file) for files in self._walk([root], set()) for file in files)
+
     def _find_sources(self) -> set[Path]:
         found: set[Path] = set()
-        # breadth first: a source's folder is known before it is entered, so its README is never taken for an issue
-        folders = deque(self._roots)
-        while folders:
-            folder = folders.popleft()
-            if folder in found:
-                continue
-            files, below = _entries(folder)
+        for files in self._walk(self._roots, found):
             for file in files:
                 found.update(self._sources_named_in(file))
-            folders.extend(path for path in below if not self._is_skipped(path.name))
         return found
+
+    def _walk(self, roots: Sequence[Path], left_out: set[Path]) -> Iterator[list[Path]]:
+        """The Markdown files, folder by folder; breadth first, as `left_out` grows while they are looked at: a source
+        is known before it is entered, so its README is never taken for an issue.
+        """
+        folders = deque(roots)
+        while folders:
+            folder = folders.popleft()
+            if folder in left_out:
+                continue
+            files, below = _entries(folder)
+            yield files
+            folders.extend(path for path in below if not self._is_skipped(path.name))
 
     def _sources_named_in(self, file: Path) -> Iterator[Path]:
         try:
@@ -118,5 +128,12 @@ def _entries(path: Path) -> tuple[list[Path], list[Path]]:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return [], []
-    files = [Path(entry.path) for entry in found if entry.name.endswith(SUFFIXES) and entry.is_file()]
+    files = [Path(entry.path) for entry in found if entry.name.endswith(SUFFIXES) and _is_file(entry)]
     return files, [Path(entry.path) for entry in found if entry.is_dir(follow_symlinks=False)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a symbolic link that leads to itself: pytest doesn't collect it either
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
+from pytest_mala.plugin.foreign import presentable
 from pytest_mala.plugin.stash import RESULT
 from pytest_mala.report.failure import check_value, failed_checks, gates_failed, outcome_differs
 
@@ -34,8 +35,8 @@ def judge_case(result: CaseResult) -> None:
     if result.outcome in result.expected:
         return
     if failed_checks(result.checks):
-        raise GatesFailed(gates_failed(result))
-    raise OutcomeDiffers(outcome_differs(result))
+        raise GatesFailed(presentable(gates_failed(result)))
+    raise OutcomeDiffers(presentable(outcome_differs(result)))
 
 
 def result_properties(result: CaseResult) -> list[tuple[str, object]]:
@@ -47,5 +48,5 @@ def result_properties(result: CaseResult) -> list[tuple[str, object]]:
     ]
     if result.cost_usd is not None:
         properties.append(("mala.cost_usd", result.cost_usd))
-    properties += [("mala.note", note) for note in result.notes]
-    return properties + [(f"check.{row.name}", check_value(row)) for row in result.checks]
+    properties += [("mala.note", presentable(note)) for note in result.notes]
+    return properties + [(f"check.{presentable(row.name)}", presentable(check_value(row))) for row in result.checks]

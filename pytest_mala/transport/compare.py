@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["json_difference", "word_diff"]
@@ -12,6 +12,13 @@ __all__ = ["json_difference", "word_diff"]
 _WORDS = re.compile(r"\s+|[\w$]+|[^\w\s]")
 _CONTEXT_WORDS = 8
 _MOST_HUNKS = 5
+_EXACT_MAX = 500 * 500
+"""Words (and gaps) of one text times those of the other, up to which every word is worth to be matched."""
+
+_ROUGH_MAX = 10_000
+"""Words of the longer text from which on nothing is matched: two different texts of that size would take minutes."""
+
+_SHOWN_START, _SHOWN_END = 1500, 300
 
 
 def word_diff(recorded: str, now: str) -> str:
@@ -21,11 +28,27 @@ def word_diff(recorded: str, now: str) -> str:
     >>> word_diff("Fix the bug.", "Fix the small bug!")
     'Fix the {+small +}bug[-.-]{+!+}'
     """
-    before, after = _WORDS.findall(recorded), _WORDS.findall(now)
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    hunks = [_hunk(group, before, after) for group in matcher.get_grouped_opcodes(2 * _CONTEXT_WORDS)]
+    before, after = _around_the_difference(_WORDS.findall(recorded), _WORDS.findall(now))
+    hunks = [_hunk(group, before, after) for group in _groups(before, after)]
     left_out = [f"... and {len(hunks) - _MOST_HUNKS} more places"] if len(hunks) > _MOST_HUNKS else []
     return "\n".join([*hunks[:_MOST_HUNKS], *left_out])
+
+
+def _around_the_difference(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+    """Both without what they have in common at start and end, but for the context that is shown."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    end = next((at for at in range(shorter - start) if before[-1 - at] != after[-1 - at]), shorter - start)
+    first, last = max(0, start - 2 * _CONTEXT_WORDS), max(0, end - 2 * _CONTEXT_WORDS)
+    return before[first : len(before) - last], after[first : len(after) - last]
+
+
+def _groups(before: list[str], after: list[str]) -> Iterable[list[tuple[str, int, int, int, int]]]:
+    if max(len(before), len(after)) > _ROUGH_MAX:
+        return [[("replace", 0, len(before), 0, len(after))]]
+    is_small = len(before) * len(after) <= _EXACT_MAX
+    # in larger texts the words that stand everywhere are no anchors: matching them costs the cube of the length
+    return difflib.SequenceMatcher(None, before, after, autojunk=not is_small).get_grouped_opcodes(2 * _CONTEXT_WORDS)
 
 
 def _hunk(group: list[tuple[str, int, int, int, int]], before: list[str], after: list[str]) -> str:
@@ -35,10 +58,17 @@ def _hunk(group: list[tuple[str, int, int, int, int]], before: list[str], after:
             parts.append("".join(before[a:b]))
             continue
         if b > a:
-            parts.append("[-" + "".join(before[a:b]) + "-]")
+            parts.append("[-" + _cut("".join(before[a:b])) + "-]")
         if d > c:
-            parts.append("{+" + "".join(after[c:d]) + "+}")
+            parts.append("{+" + _cut("".join(after[c:d])) + "+}")
     return "".join(parts).strip()
+
+
+def _cut(text: str) -> str:
+    left_out = len(text) - _SHOWN_START - _SHOWN_END
+    if left_out <= 0:
+        return text
+    return f"{text[:_SHOWN_START]} ... ({left_out:,} more characters) ... {text[-_SHOWN_END:]}"
 
 
 def json_difference(recorded: Any, now: Any) -> str:

@@ -4,6 +4,7 @@ D7).
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.errors import Divergence
@@ -108,10 +109,12 @@ class Player:
             return
         if number >= len(recorded) or recorded[number] != text:
             expected = recorded[number] if number < len(recorded) else "nothing more"
+            cause = sys.exception()  # an error that ends a session is being handled when its last step is told
+            because = f", because of {type(cause).__name__}: {cause}" if cause is not None else ""
             raise self.diverge(
                 "the lifecycle decided otherwise",
                 place=f"step {number + 1}",
-                detail=f"recorded: {expected}\nthis run: {text}",
+                detail=f"recorded: {expected}\nthis run: {text}{because}",
             ) from None
 
     def turn_ended(self) -> None:

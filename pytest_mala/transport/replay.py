@@ -313,8 +313,11 @@ class ReplayTransport:
         return self._player.diverge(what, place=self._place(step), detail=detail)
 
     def _place(self, step: Step | None) -> str:
+        connection = f"connection {self._script.number} ({self._script.purpose})"
+        if step is None and not self._steps:
+            return connection
         shown = step or self._steps[min(self._at, len(self._steps) - 1)]
-        return f"connection {self._script.number} ({self._script.purpose}), turn {shown.turn}, frame {shown.index}"
+        return f"{connection}, turn {shown.turn}, frame {shown.index}"
 
     def _ends_here(self) -> str:
         frames = [step for step in self._steps if step.kind == "cli"]

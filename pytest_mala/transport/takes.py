@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mala.errors import HarnessError
 from pytest_mala.transport.cassette import Interaction
+from pytest_mala.transport.wellformed import TakeError, check_interaction, place_of
 
 __all__ = ["ConnectionScript", "Entry", "GateScript", "Step", "TakeScript", "cli_version", "interactions", "read_take"]
 
@@ -246,6 +246,7 @@ class _Lines:
 
 class _Reader:
     def __init__(self) -> None:
+        self.places: set[str] = set()
         self.connections: dict[int, _Lines] = {}
         self.trees: dict[int, Mapping[str, Any]] = {}
         self.gates: dict[int, GateScript] = {}
@@ -253,17 +254,19 @@ class _Reader:
         self.turn = 0
 
     def add(self, one: Interaction) -> None:
-        place = one.uri.removeprefix("claude-sdk://").split("/")[2:]
-        handle = getattr(self, one.method.lower(), None)
-        if handle is None or len(place) < 2 or not place[1].isdigit():
-            raise HarnessError(
-                f"interaction {one.method} {one.uri}: "
-                "expected CONNECT, QUERY, CONTROL, END, TREE or GATE at a known place"
-            )
-        handle(one, int(place[1]))
+        number = place_of(one)
+        check_interaction(one)
+        if one.uri in self.places:
+            raise TakeError(one, (), "this place stands twice in the take")
+        self.places.add(one.uri)
+        getattr(self, one.method.lower())(one, number)
         self.decisions += one.response.get("decisions", [])
 
     def connect(self, one: Interaction, number: int) -> None:
+        if number != len(self.connections) + 1:
+            raise TakeError(
+                one, (), f"expected connection {len(self.connections) + 1}: they are numbered upwards from 1"
+            )
         self.connections[number] = _Lines(one.headers.get("purpose", "work"), one.body)
 
     def query(self, one: Interaction, number: int) -> None:
@@ -292,14 +295,12 @@ class _Reader:
 
     def lines(self, one: Interaction, number: int) -> _Lines:
         if number not in self.connections:
-            raise HarnessError(
-                f"interaction {one.method} {one.uri}: connection {number} was never opened (no CONNECT before it)"
-            )
+            raise TakeError(one, (), f"connection {number} was never opened (no CONNECT before it)")
         return self.connections[number]
 
 
 def read_take(recorded: Iterable[Interaction]) -> TakeScript:
-    """The script of a take. Raises HarnessError for an interaction of an unknown method or place."""
+    """The script of a take. Raises TakeError for an interaction that can't be played or stands at no known place."""
     reader = _Reader()
     for one in recorded:
         reader.add(one)

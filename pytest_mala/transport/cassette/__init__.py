@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pytest_mala.transport.cassette.aliases import Aliases
-from pytest_mala.transport.cassette.file import MAX_BYTES, dump, read, seal, write
+from pytest_mala.transport.cassette.file import MAX_BYTES, dump, line_of, read, seal, write
 from pytest_mala.transport.cassette.journal import Journal, read_journal
-from pytest_mala.transport.cassette.model import FORMAT, LANES, METHODS, Cassette, Interaction, Take
+from pytest_mala.transport.cassette.model import FORMAT, LANES, MAX_MS, METHODS, Cassette, Interaction, Take
 
 __all__ = [
     "FORMAT",
     "LANES",
     "MAX_BYTES",
+    "MAX_MS",
     "METHODS",
     "Aliases",
     "Cassette",
@@ -18,6 +19,7 @@ __all__ = [
     "Journal",
     "Take",
     "dump",
+    "line_of",
     "read",
     "read_journal",
     "seal",

@@ -13,15 +13,16 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_mala.errors import CassetteError, CassetteMissingError
+from pytest_mala.errors import CassetteError, CassetteMissingError, HarnessError
 from pytest_mala.transport.cassette import canonical, strict
 from pytest_mala.transport.cassette.model import FORMAT, Cassette
 from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["MAX_BYTES", "dump", "read", "seal", "write"]
+__all__ = ["MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
@@ -64,6 +65,19 @@ def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
         line = strict.line_of(text, ("mala", "complete"))
         raise CassetteError(path, "the recording was cut short (complete: false); record it again", line)
     return cassette
+
+
+def line_of(path: Path, where: Sequence[str | int]) -> int | None:
+    """The line at which the value at this path of keys and indexes begins, or the nearest one around it that has one.
+
+    For errors about a cassette that `read` has accepted; None if the file has changed since.
+    """
+    try:
+        text = _readable(path)
+        places = [where[:length] for length in range(len(where), 0, -1)]  # what is shared stands somewhere else
+        return next((line for place in places if (line := strict.line_of(text, place)) is not None), None)
+    except HarnessError:
+        return None
 
 
 def write(path: Path, cassette: Cassette) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FORMAT", "LANES", "METHODS", "Cassette", "Interaction", "Take"]
+__all__ = ["FORMAT", "LANES", "MAX_MS", "METHODS", "Cassette", "Interaction", "Take"]
 
 FORMAT = 1
 """The format of cassettes that this version writes and reads."""
@@ -15,6 +15,9 @@ LANES = ("scripted", "live")
 
 METHODS = ("CONNECT", "QUERY", "CONTROL", "END", "TREE", "GATE", "REVIEW")
 """What an interaction can be: the SDK opened, asked, steered, ended; or a captured tree, a gate, a review."""
+
+MAX_MS = 366 * 24 * 60 * 60 * 1000
+"""The longest time between two frames, in milliseconds: a year. A clock that adds more of them leaves the calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

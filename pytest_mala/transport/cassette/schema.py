@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mala.transport.cassette.model import FORMAT, LANES, METHODS, Cassette, Interaction, Take
+from pytest_mala.transport.cassette.model import FORMAT, LANES, MAX_MS, METHODS, Cassette, Interaction, Take
 from pytest_mala.transport.cassette.shared import Pool, unfold
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _HEADER: Final = {"format": int, "issue": str, "lane": str, "sdk": str, "cli": s
 _TAKE: Final = {"take": int, "start": str}
 _INTERACTION: Final = {"request": dict, "response": dict}
 _REQUEST: Final = {"method": str, "uri": str, "body": str, "headers": dict}
+_YEARS: Final = range(1970, 3000)  # a session that begins at the end of the calendar could not go on
 _ITEMS: Final = {"cli": dict, "sdk": dict, "trailing": dict, "tree": str, "decision": str}
 
 
@@ -129,6 +130,8 @@ def _take_head(value: Any, where: Where) -> dict[str, Any]:
         start = None
     if start is None or start.tzinfo is None:
         raise SchemaError((*where, "start"), f"expected an ISO 8601 time with its zone, got {head['start'][:80]!r}")
+    if start.year not in _YEARS:
+        raise SchemaError((*where, "start"), f"expected a year from 1970 to 2999, got {start.year}")
     return head
 
 
@@ -167,6 +170,8 @@ def _check_frames(response: dict[str, Any], where: Where, *, in_file: bool = Fal
     for index, gap in enumerate(ms):
         if type(gap) is not int or gap < 0:
             raise SchemaError((*where, "ms", index), f"expected milliseconds, 0 or more, got {_shown(gap)}")
+        if gap > MAX_MS:
+            raise SchemaError((*where, "ms", index), f"expected at most {MAX_MS} ms (a year), got {_shown(gap)}")
     for index, item in enumerate(frames):
         _check_item(item, (*where, "frames", index), in_file=in_file)
 

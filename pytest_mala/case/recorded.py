@@ -1,0 +1,205 @@
+"""What a take says about trees and gates, checked against itself before a workspace is touched.
+
+Whoever edits a cassette can write anything into it. A path that leads out of the workspace, a commit that is named and
+not there, a claim about commits that the commits don't bear out: each is refused here, by name (design D6, D20).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_mala.errors import HarnessError
+from pytest_mala.gate import CheckResult
+from pytest_mala.workspace import Base, BaseKind, Snapshot
+from pytest_mala.workspace.fields import is_readable
+from pytest_mala.workspace.objects import message_text
+from pytest_mala.workspace.store import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_mala.transport.takes import GateScript, TakeScript
+    from pytest_mala.workspace import Change, Commit, Tag
+
+__all__ = ["RecordedError", "check_results", "check_trees", "read_base", "read_snapshots"]
+
+_ID: Final = re.compile("[0-9a-f]{40}")
+_FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
+_LINE: Final = re.compile(r"[^\n\0]*")
+_HEADERS: Final = re.compile(r"(?:[^\n\0]+\n)*")
+_TAGGED: Final = ("commit", "tag")
+_GIT_NAMES: Final = (".git", "git~1")  # as git sees names: in any case, and as an old Windows shortens them
+_GITLINK: Final = "160000"
+
+
+class RecordedError(Exception):
+    """Something about trees or gates can't be as it was recorded; `place` is the interaction, `what` says what."""
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(f"{place}: {what}")
+        self.place = place
+
+
+def read_base(script: TakeScript) -> Base:
+    """The commit that the agent started from; it stands before the first turn. Raises RecordedError."""
+    place = "turn/0/tree"
+    data = script.trees.get(0, {}).get("base")
+    if data is None:
+        raise RecordedError(place, "the take has no base (expected a TREE interaction at turn/0/tree)")
+    if not isinstance(data, dict) or not {"kind", "tree", "commit"} <= data.keys() <= {*Base.__dataclass_fields__}:
+        raise RecordedError(place, f"base: expected a mapping of {', '.join(Base.__dataclass_fields__)}")
+    for key in ("tree", "commit"):
+        if not isinstance(data[key], str) or not _ID.fullmatch(data[key]):
+            raise RecordedError(place, f"base.{key}: expected the 40 hexadecimal digits of an id, got {data[key]!r}")
+    if data["kind"] not in list(BaseKind):
+        raise RecordedError(place, f"base.kind: expected {' or '.join(BaseKind)}, got {data['kind']!r}")
+    if data.get("branch") is not None:
+        _check_name(place, "base.branch", data["branch"])
+    files = data.get("files", {})
+    if not isinstance(files, dict) or not all(isinstance(one, str) and _FILE.fullmatch(one) for one in files.values()):
+        raise RecordedError(place, "base.files: expected `mode id` for each name")
+    return Base(**data)
+
+
+def read_snapshots(script: TakeScript) -> dict[int, Snapshot]:
+    """The captured trees by turn. Raises RecordedError for what a capture would not have written."""
+    found = {}
+    for turn, data in sorted(script.trees.items()):
+        if not turn:
+            continue
+        place = f"turn/{turn}/tree"
+        try:
+            found[turn] = Snapshot.from_data(data)
+        except ValueError as error:
+            raise RecordedError(place, str(error)) from None
+        if found[turn].turn != turn:
+            raise RecordedError(place, f"tree.turn: expected {turn}, got {found[turn].turn}")
+    return found
+
+
+def check_trees(script: TakeScript, base: Base, snapshots: Mapping[int, Snapshot], *, keeps_ignored: bool) -> None:
+    """Raises RecordedError if trees name what is not there, lead out of the workspace, or contradict themselves.
+
+    `keeps_ignored`: the workspace has patterns of ignored files to keep, so its files may differ from a clean HEAD.
+    """
+    ledger = Ledger()
+    known = {base.commit}
+    for turn, one in snapshots.items():
+        place = f"turn/{turn}/tree"
+        for commit in one.commits:
+            _check_commit(place, commit)
+            _check_known(place, base, known, {"commits.parents": commit.parents})
+            known.add(commit.id)
+            ledger.commits[commit.id] = commit
+        for tag in one.tags:
+            _check_tag(place, tag)
+            _check_known(place, base, known, {"tags.object": [tag.object]})
+            known.add(tag.id)
+        _check_state(place, one)
+        named: dict[str, list[str | None]] = {
+            "head": [one.head],
+            "index": [one.index],
+            "work": [one.work],
+            "refs": [*one.refs.values()],
+        }
+        _check_known(place, base, known, named)
+        _check_claims(place, one, ledger, keeps_ignored=keeps_ignored)
+    for step in (step for connection in script.connections for step in connection.steps if step.kind == "tree"):
+        if step.value not in known:
+            raise RecordedError(
+                f"turn {step.turn}", f"a frame names the tree {step.value[:80]!r}, which no commit of the take has"
+            )
+
+
+def check_results(gates: Mapping[int, GateScript]) -> None:
+    """Raises RecordedError for a row of a gate that is no result of a check."""
+    for attempt, gate in gates.items():
+        for row in gate.rows:
+            try:
+                CheckResult.from_data(row)
+            except HarnessError as error:
+                raise RecordedError(f"gate/{attempt}", str(error)) from None
+
+
+def _check_known(place: str, base: Base, known: set[str], named: Mapping[str, Iterable[str | None]]) -> None:
+    """In a repository an id may also be one of the user's own commits: there git says whether it is."""
+    if base.kind is not BaseKind.TEMPLATE:
+        return
+    for key, ids in named.items():
+        for one in ids:
+            if one is not None and one not in known:
+                raise RecordedError(place, f"tree.{key}: no commit {one[:12]} stands before this in the take")
+
+
+def _check_commit(place: str, commit: Commit) -> None:
+    where = f"commit {commit.id[:12]}"
+    for key, person in (("author", commit.author), ("committer", commit.committer)):
+        if not _LINE.fullmatch(person):
+            raise RecordedError(place, f"{where}: {key}: expected one line, got {person[:80]!r}")
+    if not _HEADERS.fullmatch(commit.headers):
+        raise RecordedError(place, f"{where}: headers: expected whole lines, got {commit.headers[:80]!r}")
+    for change in commit.changes:
+        _check_change(place, where, change)
+
+
+def _check_change(place: str, where: str, change: Change) -> None:
+    for path in (change.path, change.as_path):
+        if path is not None and (wrong := _wrong_path(path)):
+            raise RecordedError(place, f"{where}: path {path[:200]!r} {wrong}")
+    if change.mode == _GITLINK and not _ID.fullmatch((change.content or b"").decode("ascii", "replace")):
+        raise RecordedError(place, f"{where}: {change.path}: mode {_GITLINK} needs the id of a commit as its text")
+
+
+def _wrong_path(path: str) -> str:
+    """Why a path can't be one of a file in a workspace; empty if it can."""
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts:
+        return "leads out of the workspace"
+    if any(part.lower() in _GIT_NAMES for part in parts):
+        return "leads into a .git folder"
+    if "\0" in path or "" in parts or "." in parts:
+        return "is not a path that git knows"
+    return ""
+
+
+def _check_tag(place: str, tag: Tag) -> None:
+    if tag.kind not in _TAGGED:
+        raise RecordedError(place, f"tag {tag.id[:12]}: kind: expected {', '.join(_TAGGED)}, got {tag.kind[:80]!r}")
+    for key, text in (("name", tag.name), ("tagger", tag.tagger or "")):
+        if not _LINE.fullmatch(text):
+            raise RecordedError(place, f"tag {tag.id[:12]}: {key}: expected one line, got {text[:80]!r}")
+
+
+def _check_state(place: str, one: Snapshot) -> None:
+    if one.branch is not None:
+        _check_name(place, "tree.branch", one.branch)
+    for name in one.refs:
+        if not name.startswith(("refs/heads/", "refs/tags/")):
+            raise RecordedError(place, f"tree.refs: expected a branch or a tag, got {name[:200]!r}")
+        _check_name(place, "tree.refs", name)
+
+
+def _check_name(place: str, where: str, name: object) -> None:
+    """Names of branches and tags become lines and files of a `.git` folder."""
+    is_name = isinstance(name, str) and is_readable(name, one_line=True)
+    if not is_name or {"", ".", ".."} & {*str(name).split("/")}:
+        raise RecordedError(place, f"{where}: expected a name that git allows, got {str(name)[:200]!r}")
+
+
+def _check_claims(place: str, one: Snapshot, ledger: Ledger, *, keeps_ignored: bool) -> None:
+    """The gate's rules about commits read `ahead` and `clean`: they must say what commits and trees say."""
+    told = [(summary.id, summary.message) for summary in one.ahead]
+    made = [(commit.id, message_text(commit)) for commit in ledger.ahead(one.head)]
+    if told != made:
+        raise RecordedError(
+            place,
+            f"tree.ahead: expected what the commits say, {_listed(made)}; got {_listed(told)}",
+        )
+    is_same = one.index == one.head and (one.work == one.head or keeps_ignored)
+    if one.clean and one.head is not None and not is_same:
+        raise RecordedError(place, "tree.clean: expected false, since index or files are not those of head; got true")
+
+
+def _listed(commits: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{name[:12]} {message.partition(chr(10))[0][:80]!r}" for name, message in commits) or "none"
