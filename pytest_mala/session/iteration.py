@@ -116,7 +116,7 @@ class TurnReader:
             self.activity = "reading"
             result = await self._read(connection, state, round_config)
         except IdleTimeoutError as error:
-            connection.decide("idle")
+            await self._decide("idle", connection, state)
             error.add_note(self._explain())
             await self._give_up(connection, state)
             return Cause.IDLE, error
@@ -125,7 +125,7 @@ class TurnReader:
             raise
         except asyncio.CancelledError:
             if self._is_time_up():
-                connection.decide("timeout")
+                await self._decide("timeout", connection, state)
             await self._give_up(connection, state)
             raise
         except HarnessError:
@@ -155,6 +155,14 @@ class TurnReader:
             stream, self._issue_id, messages, state.lifecycle_ctx, round_config.lint_cache, loop.time(), self._tracer
         )
 
+    async def _decide(self, what: str, connection: Connection, state: SessionExecutionState) -> None:
+        """Tells the client what a timer of ours decided; one that refuses (a divergence) is left all the same."""
+        try:
+            connection.decide(what)
+        except BaseException:
+            await self._give_up(connection, state)
+            raise
+
     async def _give_up(self, connection: Connection, state: SessionExecutionState) -> None:
         """What still came while we left is not acted on, but its id makes a resume possible (session:B7).
 
@@ -172,7 +180,7 @@ class TurnReader:
         if error.turn_ended:
             await connection.close()
         else:
-            connection.decide("pressure")
+            await self._decide("pressure", connection, state)
             await self._give_up(connection, state)
 
     def _next(

@@ -162,7 +162,7 @@ class SessionRun:
         self._end(lifecycle.on_idle(ctx, error) if is_idle else lifecycle.on_error(ctx, error))
 
     def _end(self, transition: TransitionResult | None) -> None:
-        """Tells the end; a sink that fails now can't change it any more, and one event that fails keeps no other back."""
+        """Tells the end; a sink that fails now can't change it any more, and one that fails hears the rest."""
         ctx = self._state.lifecycle_ctx
         if transition is not None:
             self._tell_safely(lambda: self._events.entered(transition))
@@ -302,9 +302,7 @@ class SessionRun:
     def _continuation(self, prompt: str) -> Turn:
         """What gate or review asked for is asked again: the agent that was told has forgotten it."""
         request = self._turn.request
-        return Turn(
-            prompt=f"{prompt}\n\n{request}" if request else prompt, purpose="continuation", request=request
-        )
+        return Turn(prompt=f"{prompt}\n\n{request}" if request else prompt, purpose="continuation", request=request)
 
     @property
     def _round_config(self) -> SessionConfig:

@@ -1,4 +1,4 @@
-"""Rows of session:11 that no other test shows: B10, B17, B18, B20, B22, B25, B27 and B28."""
+"""Rows of session:11 that no other test shows: B10, B13, B17, B18, B20, B22, B25, B27 and B28."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ def test_b10_a_full_context_does_not_cut_off_what_goes_on_in_the_background(tmp_
     output = world.run()
     assert (output.success, output.summary, world.elapsed) == (True, "built", 30)
     assert world.called("text") == [("i1", "a"), ("i1", "it is built")]
+
+
+def test_b13_a_context_with_room_left_goes_on_after_its_tools(tmp_path: Path) -> None:
+    turn = [init(), use("t1", usage=usage(100_000)), answer("t1"), say("done"), ResultMessage()]
+    world = World(tmp_path, ScriptedFactory(turn))
+    assert world.run().success
+    assert len(world.factory.created) == 1
 
 
 def test_b17_a_restart_keeps_the_baseline_whatever_the_clock_says(tmp_path: Path) -> None:
