@@ -115,6 +115,7 @@ class ReplayRun:
             restore_turn=self._restore,
             where=self.where,
             remedy=self.remedy,
+            explain=self.clock.describe or str,
         )
         yield self._player
 

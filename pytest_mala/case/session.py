@@ -182,7 +182,7 @@ class Session:
             cost_usd=output.usage.cost_usd,
             virtual_seconds=elapsed,
             transcript=self._watch.transcript.render(),
-            notes=notes,
+            notes=(*notes, *self._watch.notes),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.session.events import BaseEventSink
 
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Sinks", "StateWatch", "Watch"]
 
+_KNOWN_FRAMES: Final = frozenset(
+    {
+        "assistant",
+        "control_cancel_request",
+        "control_request",
+        "control_response",
+        "conversation_reset",
+        "keep_alive",
+        "rate_limit_event",
+        "result",
+        "stream_event",
+        "system",
+        "transcript_mirror",
+        "user",
+    }
+)
+"""What the SDK reads or is known to skip; it drops any other frame of the CLI without a word."""
+
 
 class Watch:
     """Told of every frame of the session with real values; writes them down where they are needed.
@@ -26,6 +45,7 @@ class Watch:
         self.transcript = transcript
         self._clock = clock
         self._log = log
+        self._unknown: Counter[str] = Counter()
         self.turns = 0
         self.session_id: str | None = None
 
@@ -56,7 +76,17 @@ class Watch:
         if self._log is not None and isinstance(content, str):
             self._log.prompt(content, self.session_id)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks for the report: frames of the CLI that nobody here understands."""
+        return tuple(
+            f"{count} {'frame' if count == 1 else 'frames'} of unknown type {kind!r}: newer than this version's SDK?"
+            for kind, count in sorted(self._unknown.items())
+        )
+
     def _received(self, frame: Mapping[str, Any]) -> None:
+        if frame.get("type") not in _KNOWN_FRAMES:
+            self._unknown[str(frame.get("type"))] += 1
         if isinstance(frame.get("session_id"), str):
             self.session_id = frame["session_id"]
         if self._log is not None:

@@ -199,7 +199,7 @@ def _label_marks(issue: Issue, config: pytest.Config) -> list[pytest.MarkDecorat
         if name not in ours:
             if name in _registered_marks(config):
                 continue
-            config.addinivalue_line("markers", f"{name}: issues with the label {label}")
+            config.addinivalue_line("markers", f"{name}: issues with the label {presentable(label)}")
             ours.add(name)
         marks.append(getattr(pytest.mark, name))
     return marks

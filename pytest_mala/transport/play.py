@@ -28,7 +28,8 @@ class Player:
 
     The first divergence is kept and raised again by `finish`, so that code between us and the session can't swallow
     it. `switch_tree` puts the files of a commit into the workspace, `restore_turn` the whole state at the end of a
-    turn. `where` names the take in messages, `remedy` says how it is recorded anew.
+    turn. `where` names the take in messages, `remedy` says how it is recorded anew, `explain` what the session waits
+    for when a timer of its own decides.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Player:
         restore_turn: Callable[[int], None],
         where: str,
         remedy: str,
+        explain: Callable[[], str] = str,
     ) -> None:
         self.script = script
         self.names = names
@@ -49,11 +51,13 @@ class Player:
         self._restore_turn = restore_turn
         self.where = where
         self.remedy = remedy
+        self.explain = explain
         self.divergence: Divergence | None = None
         self.notes: list[str] = []
         self._opened: list[ReplayTransport] = []
         self._turns = 0
         self._decisions = 0
+        self._state = "INITIAL"
         self._gates = 0
 
     def diverge(self, what: str, *, place: str = "", detail: str = "") -> Divergence:
@@ -78,7 +82,7 @@ class Player:
         number = len(self._opened) + 1
         recorded = self.script.connections
         if number > len(recorded):
-            last = f"the take ends with connection {len(recorded)}"
+            last = f"the take ends with connection {len(recorded)}" if recorded else "the take has no connection"
             raise self.diverge(f"connection {number} ({purpose}) was never recorded", detail=last) from None
         script = recorded[number - 1]
         place = f"connection {number}"
@@ -104,13 +108,15 @@ class Player:
         """The lifecycle took a step; it must be the recorded one."""
         recorded = self.script.decisions
         number = self._decisions
+        before, self._state = self._state, text.partition(" ")[0]
         self._decisions += 1
         if not recorded and number == 0:
             return
         if number >= len(recorded) or recorded[number] != text:
             expected = recorded[number] if number < len(recorded) else "nothing more"
             cause = sys.exception()  # an error that ends a session is being handled when its last step is told
-            because = f", because of {type(cause).__name__}: {cause}" if cause is not None else ""
+            why = f": {cause}" if str(cause) else f" in the state {before}"  # a deadline's error has no words
+            because = f", because of {type(cause).__name__}{why}" if cause is not None else ""
             raise self.diverge(
                 "the lifecycle decided otherwise",
                 place=f"step {number + 1}",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mala.transport.compare import json_difference, word_diff
 from pytest_mala.transport.hooks import HookIds, HookMismatchError
 from pytest_mala.transport.takes import is_initiator, prompt_text
+from pytest_mala.transport.words import listed, request_in_words, step_in_words, subtype_of, waited
 
 if TYPE_CHECKING:
     from pytest_mala.errors import Divergence
@@ -25,7 +26,7 @@ __all__ = ["RecordedEndError", "ReplayTransport"]
 
 
 class RecordedEndError(Exception):
-    """The recorded connection broke with an error that can't be built again; its type and text are in the message."""
+    """The recorded connection broke with an error that can't be built again; the message is its text, else its type."""
 
 
 class ReplayTransport:
@@ -158,7 +159,7 @@ class ReplayTransport:
         at = expected.pop(0)
         step = self._steps[at]
         if step.kind != kind:
-            raise self._diverge(f"{said} was sent where the recording has {_said(step)}", step) from None
+            raise self._diverge(f"{said} was sent where the recording has {step_in_words(step)}", step) from None
         self._compare_query(step, frame) if kind == "query" else self._compare_control(step, frame)
         skipped = [one for one in self._steps[self._at : at] if one.kind == "cli" and not one.trailing]
         if skipped and self._at < at:
@@ -170,7 +171,7 @@ class ReplayTransport:
         return [
             at
             for at, step in enumerate(self._steps)
-            if step.kind in ("query", "control") and is_interrupt == (_subtype(step) == "interrupt")
+            if step.kind in ("query", "control") and is_interrupt == (subtype_of(step) == "interrupt")
         ]
 
     def _compare_query(self, step: Step, frame: Mapping[str, Any]) -> None:
@@ -223,11 +224,7 @@ class ReplayTransport:
                 and step.value.get("type") == "control_request"
                 and step.value["request_id"] == request_id
             ):
-                request = step.value["request"]
-                tool = f" for {request['tool_use_id']}" if request.get("tool_use_id") else ""
-                if request["subtype"] == "hook_callback":
-                    return f"the hook {self._hooks.name(request['callback_id'])}{tool}"
-                return f"the request {request['subtype']}{tool}"
+                return request_in_words(step.value["request"], self._hooks)
         return f"the request {request_id}"
 
     def _took(self, at: int) -> None:
@@ -240,22 +237,26 @@ class ReplayTransport:
         """A timer of the runner decided: right only where the recording holds the same decision and nothing else is
         due before it.
         """
+        owed = self._steps[self._at] if self._at < len(self._steps) else None
+        if owed is not None and owed.kind in ("query", "control") and self._at not in self._done:
+            raise self._decided_otherwise(f"{what!r} where the recording has {step_in_words(owed)}", owed) from None
         at = next((n for n, step in enumerate(self._steps) if step.kind == "decision" and n not in self._done), None)
         due = [step for step in self._steps[self._at : at] if step.kind == "cli" and not step.trailing]
         if due:
-            recorded = f"the recorded one waited {_milliseconds(due[0].ms)} for the next frame and went on"
-            raise self._diverge(f"the session decided {what!r} here; {recorded}", due[0]) from None
+            recorded = f"the recorded one waited {waited(due[0].ms)} for the next frame and went on"
+            raise self._decided_otherwise(f"{what!r} here; {recorded}", due[0]) from None
         if at is None:
-            raise self._diverge(
-                f"the session decided {what!r} here, but {self._ends_here()}{self._because()}"
-            ) from None
-        if self._steps[at].value != what:
-            expected = self._steps[at].value
-            raise self._diverge(
-                f"the session decided {what!r} here; the recorded one decided {expected!r}", self._steps[at]
-            ) from None
+            raise self._decided_otherwise(f"{what!r} here, but {self._ends_here()}") from None
+        step = self._steps[at]
+        if step.value != what:
+            raise self._decided_otherwise(f"{what!r} here; the recorded one decided {step.value!r}", step) from None
         self._took(at)
         self.wake()
+
+    def _decided_otherwise(self, what: str, step: Step | None = None) -> Divergence:
+        """An unanswered hook is the usual cause of a run that gets no further."""
+        because = f"; {waiting}" if (waiting := self._not_answered()) else ""
+        return self._diverge(f"the session decided {what}{because}", step, self._player.explain())
 
     def _delivered(self, step: Step) -> dict[str, Any]:
         if self._tree is not None:
@@ -283,10 +284,14 @@ class ReplayTransport:
         import claude_agent_sdk  # here: the SDK costs 0.8 s and an error end is rare
 
         if name == "ProcessError":
-            return claude_agent_sdk.ProcessError(text, exit_code=step.extra.get("exit_status"))
-        if name in ("CLIConnectionError", "CLINotFoundError"):
+            made = claude_agent_sdk.ProcessError(text)  # the text tells the exit code already
+            made.exit_code = step.extra.get("exit_status")
+            return made
+        if name == "CLINotFoundError":
+            return claude_agent_sdk.CLINotFoundError(text)
+        if name == "CLIConnectionError":
             return claude_agent_sdk.CLIConnectionError(text)
-        return RecordedEndError(f"{name}: {text}")
+        return RecordedEndError(text or name)  # as the recorded session told it
 
     def check_all_played(self) -> None:
         """Raise for the first frame or prompt that was recorded and that this run never came to."""
@@ -296,9 +301,9 @@ class ReplayTransport:
                 and at not in self._done
                 and not self._is_optional(at)
             ):
-                raise self._diverge(f"{_said(step)} was recorded and never came", step) from None
+                raise self._diverge(f"{step_in_words(step)} was recorded and never came", step) from None
             if step.kind == "cli" and not step.trailing and at >= self._at:
-                raise self._diverge(f"{_said(step)} was recorded and never read", step) from None
+                raise self._diverge(f"{step_in_words(step)} was recorded and never read", step) from None
 
     def _is_optional(self, at: int) -> bool:
         """An answer to a trailing request may be missing with it."""
@@ -324,47 +329,24 @@ class ReplayTransport:
         played = sum(step.kind == "cli" for step in self._steps[: self._at])
         return f"the recording ends here ({played} of {len(frames)} frames played)"
 
-    def _because(self) -> str:
-        """An unanswered hook is the usual cause of a run that gets no further."""
-        waiting = next(iter(self._asked_for), None)
-        return f"; {self._asked(waiting)} was not answered" if waiting else ""
+    def _not_answered(self) -> str:
+        asked = [self._asked(one) for one in self._asked_for]
+        return f"{listed(asked)} {'was' if len(asked) == 1 else 'were'} not answered" if asked else ""
 
     def describe(self) -> str:
         """What this connection waits for."""
-        if waiting := next(iter(self._asked_for), None):
-            return f"{self._asked(waiting)} was not answered"
+        if waiting := self._not_answered():
+            return waiting
         if self._at >= len(self._steps) or self._steps[self._at].kind == "end":
             return self._ends_here()
         step = self._steps[self._at]
         if step.kind == "decision":
             return f"the recording waits for the session to decide {step.value!r}"
-        return f"the next recorded thing is {_said(step)} ({self._place(step)})"
+        return f"the next recorded thing is {step_in_words(step)} ({self._place(step)})"
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _said(step: Step) -> str:
-    match step.kind:
-        case "query":
-            return "a prompt"
-        case "control":
-            return f"the control request {_subtype(step)}"
-        case "sdk":
-            return "an answer"
-        case "decision":
-            return f"the decision {step.value!r}"
-        case "end":
-            return "the end of the connection"
-        case _:
-            subtype = step.value.get("subtype") or step.value.get("request", {}).get("subtype")
-            return f"a frame {step.value.get('type')}" + (f" {subtype}" if subtype else "")
-
-
-def _subtype(step: Step) -> str | None:
-    """What a recorded control request asks for; None for a prompt."""
-    return json.loads(step.value).get("subtype") if step.kind == "control" else None
 
 
 def _tool_ids(frame: Mapping[str, Any]) -> set[str]:
@@ -375,7 +357,3 @@ def _tool_ids(frame: Mapping[str, Any]) -> set[str]:
         if isinstance(block, Mapping):
             found.add(block.get("tool_use_id"))
     return {one for one in found if one}
-
-
-def _milliseconds(ms: int) -> str:
-    return f"{ms:,} ms"

@@ -268,6 +268,7 @@ class _Reader:
                 one, (), f"expected connection {len(self.connections) + 1}: they are numbered upwards from 1"
             )
         self.connections[number] = _Lines(one.headers.get("purpose", "work"), one.body)
+        self.frames(one, number)
 
     def query(self, one: Interaction, number: int) -> None:
         self.turn += 1
@@ -277,14 +278,21 @@ class _Reader:
         self.begin("control", one, number)
 
     def begin(self, kind: str, one: Interaction, number: int) -> None:
+        self.lines(one, number).add(kind, self.turn, one.body, headers=one.headers)
+        self.frames(one, number)
+
+    def frames(self, one: Interaction, number: int) -> None:
+        """What came back; also where nothing was asked: a deadline may strike before the first prompt or after the
+        end.
+        """
         lines = self.lines(one, number)
-        lines.add(kind, self.turn, one.body, headers=one.headers)
         for item, ms in zip(one.response.get("frames", []), one.response.get("ms", []), strict=True):
             ((what, value),) = item.items()
             lines.add("cli" if what == "trailing" else what, self.turn, value, ms=ms, trailing=what == "trailing")
 
     def end(self, one: Interaction, number: int) -> None:
         self.lines(one, number).add("end", self.turn, one.body, extra=one.response)
+        self.frames(one, number)
 
     def tree(self, one: Interaction, number: int) -> None:
         self.trees[number] = {key: value for key, value in one.response.items() if key != "decisions"}

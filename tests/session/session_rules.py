@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 NEW_TURN = ("work", "gate retry", "review retry", "continuation")
 STUBBORN = ("stubborn", "stubborn-fail")
+LEAVING = ("decide", "interrupt", "disconnect", "terminate", "exit")
+STEP = 20.0
+"""Seconds that one step of leaving a client may take, with the drains around it."""
 RETRY = ("idle resume", "crash retry")
 ENDED_WELL = {
     ResolutionOutcome.NO_CHANGE: EndReason.NO_CHANGE,
@@ -257,6 +260,36 @@ def success_was_earned(played: Played) -> Iterator[str]:
         yield "reviewed what is not to be reviewed"
 
 
+def answers_have_their_consequences(played: Played) -> Iterator[str]:
+    """What is asked next after a gate's or a reviewer's answer, told once more from D10 and the gate's rows."""
+    asked = [entry for entry in played.history if entry.what in (*_ANSWERS, "create", "gate", "review")]
+    for entry, following in pairwise(asked):
+        if entry.what not in _ANSWERS:
+            continue
+        allowed = _ANSWERS[entry.what](entry)
+        if following.what not in allowed:
+            yield f"{following.what} after {entry.what} {entry.facts}, allowed is {allowed or 'nothing'}"
+
+
+def _after_gate(entry: Entry) -> tuple[str, ...]:
+    if entry.facts["passed"]:
+        return ("progress", "review")
+    return () if entry.facts["stuck"] else ("create",)
+
+
+def _after_review(entry: Entry) -> tuple[str, ...]:
+    if entry.facts["fatal"] or _is_good(entry):
+        return ()
+    return ("review",) if entry.facts["unreadable"] or not entry.facts["priorities"] else ("create",)
+
+
+_ANSWERS: dict[str, Callable[[Entry], tuple[str, ...]]] = {
+    "judged": _after_gate,
+    "reviewed": _after_review,
+    "progress": lambda entry: () if entry.facts["none"] else ("review",),
+}
+
+
 def every_client_is_left_once(played: Played) -> Iterator[str]:
     is_open = None
     for client in clients(played):
@@ -295,10 +328,18 @@ def retries_stay_within_their_budgets(played: Played) -> Iterator[str]:
             due = 0.0 if before.all("query") == [] else steps[min(count, 2) - 1]
             if abs(client.created.at - decided - due) > 0.001:
                 yield f"client {client.number} comes {client.created.at - decided} s after the last, due is {due}"
+    for purpose, what in (("idle resume", "idle: all"), ("crash retry", "(crash): all")):
+        used = sum(client.purpose == purpose for client in turns(played)[-1]) if turns(played) else 0
+        if used < budgets[purpose] and what in _failure(played):
+            yield f"given up after {used} times {purpose}, allowed are {budgets[purpose]}"
     for entry in told(played, "on_idle_retry"):
         _, attempt, limit, _ = entry.facts["arguments"]
         if attempt > limit or limit not in budgets.values():
             yield f"told of retry {attempt} of {limit}"
+
+
+def _failure(played: Played) -> str:
+    return played.output.summary if played.output is not None and not played.output.success else ""
 
 
 def retries_lose_and_repeat_nothing(played: Played) -> Iterator[str]:
@@ -342,6 +383,8 @@ def only_its_own_session_is_resumed(played: Played) -> Iterator[str]:
             yield f"client {client.number} resumes {session}, but the session told {known}"
         if client.purpose == "checkpoint":
             continue
+        if session is not None and client.purpose in ("work", "continuation"):
+            yield f"client {client.number} goes on in {session} for a {client.purpose}"
         if session is None and client.purpose not in ("work", "continuation", *RETRY):
             yield f"client {client.number} begins a new session for a {client.purpose}"
         known = (known if session is not None else []) + client.told
@@ -397,11 +440,17 @@ def pending_tools(heard: list[Entry]) -> set[str]:
 
 
 def pressure_cuts_no_tool_off(played: Played) -> Iterator[str]:
+    """Inside a turn a full context is acted on when a tool has answered and no other one is at work."""
     for client in clients(played):
-        if any(entry.facts["by"] == "pressure" for entry in client.all("decide")):
-            words = [entry.facts["word"] for entry in client.all("said")]
-            if not {"full", "fulluse1"} & set(words) or not {"ok1", "ok2", "err1"} & set(words):
-                yield f"client {client.number} is left as full after {words}"
+        if not any(entry.facts["by"] == "pressure" for entry in client.all("decide")):
+            continue
+        said = client.all("said")
+        words = [entry.facts["word"] for entry in said]
+        if not any(
+            {"full", "fulluse1"} & set(words[:number]) and entry.facts["answered"] and not pending_tools(said[:number])
+            for number, entry in enumerate(said, 1)
+        ):
+            yield f"client {client.number} is left as full after {words}"
 
 
 def time_is_kept(played: Played) -> Iterator[str]:
@@ -411,6 +460,11 @@ def time_is_kept(played: Played) -> Iterator[str]:
         yield f"still alive at {end}, the timeout is {timeout}"
     if cancelled is not None and end > cancelled + CLEAN_UP and not _swallows(played):
         yield f"still alive at {end}, cancelled at {cancelled}"
+    for client in clients(played):
+        steps = [entry for entry in client.entries if entry.what in LEAVING]
+        for now, later in pairwise(steps):
+            if later.at - now.at > STEP:
+                yield f"client {client.number} takes {later.at - now.at} s from {now.what} to {later.what}"
     for entry in played.history:
         if entry.at > timeout and entry.what in ("create", "query", "gate", "review", "log"):
             yield f"{entry.what} at {entry.at}, the timeout is {timeout}"
@@ -494,6 +548,7 @@ RULES: tuple[Callable[[Played], Iterator[str]], ...] = (
     nothing_is_asked_after_the_end,
     there_is_one_end_and_it_fits,
     success_was_earned,
+    answers_have_their_consequences,
     every_client_is_left_once,
     retries_stay_within_their_budgets,
     retries_lose_and_repeat_nothing,

@@ -356,7 +356,7 @@ class TestEnds:
 
     async def test_an_error_of_another_type_is_told(self, tape: Tape, clock: VirtualClock) -> None:
         play = Play(tape.connect().prompt("please").end("error", error={"type": "OddError", "text": "why"}))
-        with clock, pytest.raises(Exception, match=r"^OddError: why$"):
+        with clock, pytest.raises(Exception, match=r"^why$"):
             async with play.client() as client:
                 await turn(client, "please")
 

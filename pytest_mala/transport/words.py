@@ -1,0 +1,72 @@
+"""What messages about a take call its steps: prompts, frames, requests of either side."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mala.transport.hooks import HookIds
+    from pytest_mala.transport.takes import Step
+
+__all__ = ["listed", "request_in_words", "step_in_words", "subtype_of", "waited"]
+
+
+def step_in_words(step: Step) -> str:
+    """A step of a connection, as the subject or object of a sentence."""
+    match step.kind:
+        case "query":
+            return "a prompt"
+        case "control":
+            return f"the control request {subtype_of(step)}"
+        case "sdk":
+            return "an answer"
+        case "decision":
+            return f"the decision {step.value!r}"
+        case "end":
+            return "the end of the connection"
+        case _:
+            subtype = step.value.get("subtype") or step.value.get("request", {}).get("subtype")
+            return f"a frame {step.value.get('type')}" + (f" {subtype}" if subtype else "")
+
+
+def subtype_of(step: Step) -> str | None:
+    """What a recorded control request asks for; None for a prompt."""
+    return json.loads(step.value).get("subtype") if step.kind == "control" else None
+
+
+def request_in_words(request: Mapping[str, Any], hooks: HookIds) -> str:
+    """What the CLI asks of us: a hook by its event, a call of an MCP server by its tool."""
+    tool = f" for {request['tool_use_id']}" if request.get("tool_use_id") else ""
+    if request["subtype"] == "hook_callback":
+        return f"the hook {hooks.name(request['callback_id'])}{tool}"
+    if request["subtype"] == "mcp_message":
+        return f"the MCP request {_mcp_method(request.get('message'))} to the server {request.get('server_name')}"
+    return f"the request {request['subtype']}{tool}"
+
+
+def _mcp_method(message: Any) -> str:
+    given = message if isinstance(message, dict) else {}
+    params = given.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    return f"{given.get('method')} {name}" if isinstance(name, str) else str(given.get("method"))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several things in one sentence.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def waited(ms: int) -> str:
+    """A recorded gap.
+
+    >>> waited(1200)
+    '1,200 ms'
+    """
+    return f"{ms:,} ms"
