@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from pytest_mala.errors import MalaError
+from pytest_mala.errors import HarnessError, MalaError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -63,8 +63,20 @@ class SessionClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._client.disconnect()
-        self._tape.turn_ended()
+        try:
+            await self._client.disconnect()
+        finally:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        """Whatever goes wrong here is ours: a session must never be judged on the tree of another turn (D12)."""
+        try:
+            self._tape.turn_ended()
+        except HarnessError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise WorkspaceError(f"the tree at the end of a turn could not be captured or restored: {what}") from error
 
     async def query(self, prompt: str, session_id: str | None = None) -> None:
         """Send a prompt. The session id is only a label on the wire: what resumes is `resume` in the options."""

@@ -59,13 +59,23 @@ class Case:
         if sys.platform == "win32":
             raise UsageError("sessions need Linux or macOS; on Windows issues are only collected")
         _refuse_what_has_no_effect(self._issue)
+        _refuse_other_environments(self._agent_options)
         if self._prompts is None:
             self._prompts = _prompts_in(self._settings.prompts)
         try:
-            self._session = self._session_on(self._first_lane())
+            self._session = self._first_session()
         except BaseException:
             self.close()
             raise
+
+    def _first_session(self) -> Session:
+        lane = self._first_lane()
+        try:
+            return self._session_on(lane)
+        except HarnessError:
+            if not (self._is_stale_wanted and isinstance(lane, ReplayRun)):
+                raise
+        return self._session_on(self._recording())
 
     def _session_on(self, lane: LaneRun) -> Session:
         assert self._prompts is not None
@@ -138,6 +148,15 @@ def _prompts_in(folder: Path | None) -> PromptProvider:
         raise UsageError(f"{error.filename}: there is no such prompt file; {needs}") from None
     except OSError as error:
         raise UsageError(f"{error.filename}: the prompt file can't be read: {error.strerror}") from None
+
+
+def _refuse_other_environments(agent_options: Mapping[str, Any]) -> None:
+    """The CLI gets the lane's own program and environment: with others, a scripted session could reach the real API."""
+    for name in sorted({"cli_path", "env"} & set(agent_options)):
+        raise UsageError(
+            f"mala_agent_options: {name} can't be set: the lane starts the CLI with an environment of its own, "
+            "so that no key and no other address reaches it; take it out"
+        )
 
 
 def _refuse_what_has_no_effect(issue: Issue) -> None:

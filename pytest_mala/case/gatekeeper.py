@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_mala.errors import HarnessError
 from pytest_mala.gate import Since, judge, marker_in_log, run_checks
 from pytest_mala.session.log import bash_commands, end_offset, read_entries
 
@@ -81,7 +82,11 @@ class Gatekeeper:
 
     async def _results(self) -> Sequence[CheckResult]:
         with self._clock.stand(self._tape.recorded_seconds(self._attempts)):
-            self.last_now = await self._run()
+            try:
+                self.last_now = await self._run()
+            except OSError as error:  # our trouble, not the agent's (D12)
+                what = f"the checks could not be run: {error}; free what is missing and run again"
+                raise HarnessError(what) from error
         results = self._tape.settle(self._attempts, self.last_now)
         self._workspace.clean()
         return results
@@ -96,7 +101,7 @@ class Gatekeeper:
         )
 
     def _with_real_paths(self, result: CheckResult) -> CheckResult:
-        """The agent is told real paths: it can't know what a name of ours stands for."""
+        """The agent is told the real path of its workspace: it can't know what a name of ours stands for."""
         real = str(self._stage.workspace)
         return dataclasses.replace(result, output=result.output.replace("${WORKSPACE}", real))
 

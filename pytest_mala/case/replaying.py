@@ -54,6 +54,8 @@ class ReplayRun:
             raise self._refused(error.what, error.line) from None
         if cassette.issue != self._issue.id:
             raise self._refused(f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}")
+        if len(cassette.takes) > 1:
+            raise self._refused(f"expected one take (this version plays no more), got {len(cassette.takes)}")
         self._read(cassette.takes[0], cassette.edited)
 
     def _read(self, take: Take, is_edited: bool) -> None:

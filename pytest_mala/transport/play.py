@@ -110,8 +110,6 @@ class Player:
         number = self._decisions
         before, self._state = self._state, text.partition(" ")[0]
         self._decisions += 1
-        if not recorded and number == 0:
-            return
         if number >= len(recorded) or recorded[number] != text:
             expected = recorded[number] if number < len(recorded) else "nothing more"
             cause = sys.exception()  # an error that ends a session is being handled when its last step is told

@@ -107,7 +107,8 @@ class Recorder:
 
     def gate(self, attempt: int, rows: Sequence[Mapping[str, Any]], ms: Sequence[int]) -> None:
         """What the checks of one gate attempt gave."""
-        self.note("gate", attempt=attempt, rows=list(rows), ms=list(ms))
+        # not hidden again: the rows hold names already, and hiding a name would double it
+        self._write({"k": "gate", "attempt": attempt, "rows": list(rows), "ms": list(ms)}, sync=False)
 
     def note(self, kind: str, *, sync: bool = False, **entry: Any) -> None:
         """Append one entry, with known values under their names."""

@@ -308,6 +308,7 @@ class Session:
     log: Path | None = None
     wrap: Callable[[Any], Any] = _as_it_is
     elapsed: float = 0.0
+    turns: list[int] = field(default_factory=list)
 
     def play(self) -> Played:
         return _played(self._run)
@@ -319,7 +320,7 @@ class Session:
             Names({"WORKSPACE": str(self.folder)}),
             Listener(),
             switch_tree=lambda commit: None,
-            restore_turn=lambda turn: None,
+            restore_turn=self.turns.append,
             where=PLACE,
             remedy=REMEDY,
         )

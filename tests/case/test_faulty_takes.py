@@ -25,8 +25,9 @@ from pytest_mala.errors import CassetteError, Divergence
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
 
-Fault = "Callable[[SessionTape], object]"
+    Fault: TypeAlias = Callable[[SessionTape], object]
 
 WORK = f"{PLACE}: connection 1 (work), turn 1, frame"
 ANEW = "to record it anew: RECORD x-1"
@@ -36,7 +37,7 @@ RETRY = {"attempt": 1, "max_retries": 10, "retry_delay_ms": 500, "error": "overl
 
 
 def begun() -> SessionTape:
-    return SessionTape().first_turn().text("hi", after=1)  # type: ignore[return-value]
+    return SessionTape().first_turn().text("hi", after=1)
 
 
 def told(played: Played) -> str:
@@ -202,7 +203,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         f"{WORK} 7: the hook hook_7 for toolu_1 was answered, but in the recording it never was\n{REMEDY}",
     ),
     "no end": (
-        lambda tape: tape.result().add("turn", turn=1, data={**tree(), "turn": 1}).passed(),  # type: ignore[attr-defined]
+        lambda tape: tape.result().add("turn", turn=1, data={**tree(), "turn": 1}).passed(),
         "passed: done",
     ),
     "two ends": (
@@ -218,7 +219,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         f"{PLACE}: connection 2 (gate retry) was recorded and never opened\n{REMEDY}",
     ),
     "a tree that no commit has": (
-        lambda tape: tape.add("tree", c=1, id="f" * 40).result().over().passed(),  # type: ignore[attr-defined]
+        lambda tape: tape.add("tree", c=1, id="f" * 40).result().over().passed(),
         f"{PLACE}: turn 1: a frame names the tree '{'f' * 40}', which no commit of the take has; {ANEW}",
     ),
     "a decision that no session makes": (
@@ -243,7 +244,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
-def test_a_turn_with_a_fault(tmp_path: Path, fault: Callable[[SessionTape], object], expected: str) -> None:
+def test_a_turn_with_a_fault(tmp_path: Path, fault: Fault, expected: str) -> None:
     tape = begun()
     fault(tape)
     assert told(play(tmp_path, tape)) == expected
@@ -251,36 +252,39 @@ def test_a_turn_with_a_fault(tmp_path: Path, fault: Callable[[SessionTape], obje
 
 def test_no_session_id_anywhere(tmp_path: Path) -> None:
     tape = SessionTape().connect()
-    tape.prompt("do it").result(session_id="").over().failed()  # type: ignore[attr-defined]
+    tape.prompt("do it").result(session_id="").over().failed()
     assert told(play(tmp_path, tape)) == "agent-error: No session ID received from the agent"
 
 
-@pytest.mark.parametrize("is_gate_there", [False, True])
-def test_a_take_without_a_connection(tmp_path: Path, is_gate_there: bool) -> None:
-    tape = SessionTape()
-    if is_gate_there:
-        tape.passed()
+def test_a_take_without_a_connection(tmp_path: Path) -> None:
     what = "connection 1 (work) was never recorded\n  the take has no connection"
-    assert told(play(tmp_path, tape)) == f"{PLACE}: {what}\n{REMEDY}"
+    assert told(play(tmp_path, SessionTape().passed())) == f"{PLACE}: {what}\n{REMEDY}"
+
+
+def test_a_take_of_nothing(tmp_path: Path) -> None:
+    steps = f"recorded: nothing more\n  this run: {STARTED}"
+    assert told(play(tmp_path, SessionTape())) == (
+        f"{PLACE}: step 1: the lifecycle decided otherwise\n  {steps}\n{REMEDY}"
+    )
 
 
 def test_a_take_without_a_base(tmp_path: Path) -> None:
     what = "turn/0/tree: the take has no base (expected a TREE interaction at turn/0/tree)"
-    tape = begun().result().over().passed()  # type: ignore[attr-defined]
+    tape = begun().result().over().passed()
     assert told(play(tmp_path, tape, with_base=False)) == f"{PLACE}: {what}; {ANEW}"
 
 
 def test_a_cli_that_could_not_be_started(tmp_path: Path) -> None:
     tape = SessionTape().add("connect", c=1, purpose="work", body=options_with())
     tape.c = 1
-    tape.over(how="error", error={"type": "CLINotFoundError", "text": "no CLI"}).failed()  # type: ignore[attr-defined]
+    tape.over(how="error", error={"type": "CLINotFoundError", "text": "no CLI"}).failed()
     assert told(play(tmp_path, tape)) == "agent-error: no CLI"
 
 
 def test_a_cli_that_refuses_to_begin(tmp_path: Path) -> None:
     tape = SessionTape().unanswered_connect()
     answer = {"subtype": "error", "request_id": "req_1", "error": "not today"}
-    tape.recv({"type": "control_response", "response": answer}).over().failed()  # type: ignore[attr-defined]
+    tape.recv({"type": "control_response", "response": answer}).over().failed()
     assert told(play(tmp_path, tape)) == "agent-error: not today"
 
 

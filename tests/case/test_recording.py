@@ -255,3 +255,24 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def test_a_check_that_prints_the_workspace_replays(project: Project) -> None:
+    """Its output goes into the retry prompt; names in it must not be hidden a second time."""
+    issue = project.root / "issues" / "calc-3.md"
+    issue.write_text(
+        issue.read_text().replace("  checks:\n", "  checks:\n    where: {run: 'pwd; false', shell: true}\n")
+    )
+    done = project.run("--mala-issues", "issues/calc-3.md", *RECORD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "${$}" not in (project.root / "cassettes" / "calc-3.yaml").read_text(encoding="utf-8")
+    done = project.run("--mala-issues", "issues/calc-3.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stale_records_what_can_not_even_be_loaded(project: Project) -> None:
+    cassette = project.root / "cassettes" / "calc-4.yaml"
+    cassette.write_text(cassette.read_text(encoding="utf-8").replace("scripted", "scriptet", 1), encoding="utf-8")
+    done = project.run("--mala-issues", "issues/calc-4.md", "--mala-lane=scripted", "--mala-record=stale")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.run("--mala-issues", "issues/calc-4.md").returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_mala.transport.cassette import read, write
 
 if TYPE_CHECKING:
     from case_project import Project
@@ -271,3 +274,27 @@ class TestChanged:
         done = project.run("--mala-issues", "issues/calc-1.md")
         assert done.returncode == 1
         assert "xfailed" not in done.stdout
+
+    @pytest.mark.parametrize("name", ["env", "cli_path"])
+    def test_options_that_would_replace_the_lane_s_environment(self, project: Project, name: str) -> None:
+        """A scripted session whose environment came from a fixture could reach the real API with the user's key."""
+        with (project.root / "conftest.py").open("a") as file:
+            file.write(f"\n\n@pytest.fixture\ndef mala_agent_options():\n    return {{{name!r}: {{}}}}\n")
+        done = project.run("--mala-issues", "issues/calc-1.md")
+        assert done.returncode == 1
+        assert (
+            f"mala_agent_options: {name} can't be set: the lane starts the CLI with an environment of its own, "
+            "so that no key and no other address reaches it; take it out"
+        ) in done.stdout
+
+    def test_more_takes_than_this_version_plays(self, project: Project) -> None:
+        path = project.root / "cassettes" / "calc-4.yaml"
+        recorded = read(path)
+        one = recorded.takes[0]
+        again = tuple(
+            dataclasses.replace(step, uri=step.uri.replace("calc-4/1/", "calc-4/2/")) for step in one.interactions
+        )
+        write(path, dataclasses.replace(recorded, takes=(one, dataclasses.replace(one, number=2, interactions=again))))
+        done = project.run("--mala-issues", "issues/calc-4.md")
+        assert done.returncode == 1
+        assert "cassettes/calc-4.yaml: expected one take (this version plays no more), got 2" in done.stdout

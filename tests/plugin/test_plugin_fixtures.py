@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_mala.issue import load_issues
 from pytest_mala.plugin.fixtures import record_command
 
 
@@ -72,14 +71,9 @@ def test_the_small_fixtures_have_plain_defaults(project):
     project.run("test_own.py").assert_outcomes(passed=1)
 
 
-def test_the_command_that_records_needs_a_key_only_without_a_script(project):
-    [issue] = load_issues(project.issue("calc-1"))
-    assert record_command(issue, "my issues/a.md::calc-1") == (
-        "pytest 'my issues/a.md::calc-1' --mala-lane=live --mala-max-usd=AMOUNT --mala-record=all"
-    )
-    project.write("issues/calc-1.model.yaml", "")
-    assert record_command(issue, "issues/a.md::calc-1") == (
-        "pytest issues/a.md::calc-1 --mala-lane=scripted --mala-record=all"
+def test_the_command_that_records_can_be_typed_as_it_stands():
+    assert record_command("my issues/a.md::calc-1") == (
+        "pytest 'my issues/a.md::calc-1' --mala-lane=scripted --mala-record=all"
     )
 
 
@@ -99,7 +93,7 @@ def test_the_settings_of_a_case_come_from_options_and_ini(project):
             assert mala_settings.prompts is None
             assert mala_settings.frozen is False
             assert mala_settings.record_command.format(issue="calc-1") == (
-                "pytest issues/calc-1.md::calc-1 --mala-lane=live --mala-max-usd=AMOUNT --mala-record=all"
+                "pytest issues/calc-1.md::calc-1 --mala-lane=scripted --mala-record=all"
             )
             pytest.skip("seen")
         """,
@@ -116,7 +110,7 @@ def test_a_missing_cassette_is_an_error_at_setup_with_the_command_that_records_i
     result.stdout.fnmatch_lines(
         [
             "*ERROR at setup of calc-1*",
-            "*cassettes/calc-1.yaml*: *pytest issues/calc-1.md::calc-1 --mala-lane=live * --mala-record=all",
+            "*cassettes/calc-1.yaml*: *pytest issues/calc-1.md::calc-1 --mala-lane=scripted --mala-record=all",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")

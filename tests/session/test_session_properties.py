@@ -32,7 +32,7 @@ QUICK = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    max_examples=300,
+    max_examples=200,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 
@@ -210,13 +210,39 @@ def test_the_rules_hold_in_rare_worlds(tmp_path: Path, script: Script) -> None:
     break_nothing(play(tmp_path, script))
 
 
+FROM_OUTSIDE = (EndReason.ABORTED, EndReason.DEADLOCK_VICTIM)
+ENDINGS = {
+    EndReason.PASSED: Script(),
+    EndReason.NO_CHANGE: Script(gates="no-change"),
+    EndReason.OBSOLETE: Script(gates="obsolete"),
+    EndReason.ALREADY_COMPLETE: Script(gates="complete"),
+    EndReason.GATE_FAILED: Script(gates="fail fail fail"),
+    EndReason.REVIEW_FAILED: Script(reviews="p1 garbled no"),
+    EndReason.NO_PROGRESS: Script(gates="stuck"),
+    EndReason.NO_LOG: Script(logs="never"),
+    EndReason.IDLE: Script((Talk("use1 ok1 hang"),)),
+    EndReason.TIMEOUT: Script((Talk("use1 hang"),)),
+    EndReason.CONTEXT: Script((FULL,), restarts=0),
+    EndReason.BUDGET: Script((Talk("init result$"),)),
+    EndReason.AGENT_ERROR: Script((Talk("init text"),)),
+}
+
+
+@pytest.mark.parametrize("reason", [reason for reason in EndReason if reason not in FROM_OUTSIDE], ids=str)
+def test_every_end_of_the_runner_is_reached(tmp_path: Path, reason: EndReason) -> None:
+    played = play(tmp_path, ENDINGS[reason])
+    assert played.output is not None
+    assert played.output.reason is reason
+    break_nothing(played)
+
+
 @QUICK
 @given(script=MILD_SCRIPTS)
 def test_the_rules_hold_through_long_sessions(tmp_path: Path, script: Script) -> None:
     break_nothing(play(tmp_path, script))
 
 
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=30)
 @given(script=st.one_of(SCRIPTS, MILD_SCRIPTS))
 def test_the_same_script_makes_the_same_history(tmp_path: Path, script: Script) -> None:
     assert comparable(play(tmp_path, script)) == comparable(play(tmp_path, script))
@@ -228,7 +254,7 @@ OF_THE_RUNNER = (
 )
 
 
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=30)
 @given(first=SCRIPTS, second=MILD_SCRIPTS)
 def test_two_sessions_of_one_runner_do_as_each_alone(tmp_path: Path, first: Script, second: Script) -> None:
     first = replace(first, **{name: getattr(second, name) for name in OF_THE_RUNNER})
@@ -521,7 +547,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionStepByStep = SessionMachine.TestCase
-TestSessionStepByStep.settings = settings(QUICK, max_examples=40, stateful_step_count=25)
+TestSessionStepByStep.settings = settings(QUICK, max_examples=30, stateful_step_count=25)
 
 
 # The same, longer and from a new seed each time
@@ -542,9 +568,6 @@ def test_the_rules_hold_in_many_more_worlds(tmp_path: Path) -> None:
         if chosen or perf_counter() - began > STRESS_SECONDS:
             break
     print(f"seeds {first} to {number}, {reasons.total()} sessions: {dict(reasons)}")
-    if not chosen:
-        missing = {reason.name for reason in EndReason} - {"ABORTED", "DEADLOCK_VICTIM"} - set(reasons)
-        assert missing == set(), f"a fault that never strikes tests nothing (seeds {first} to {number})"
 
 
 def run_batch(folder: Path, number: int, reasons: Counter[str]) -> None:
