@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from pytest_mala.issue import load_issue
 from pytest_mala.plugin.options import options_table
+from pytest_mala.session.prompts import ALLOWED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +21,25 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 
 def test_the_table_of_options_is_the_code_s() -> None:
     assert options_table().strip() in (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_placeholders_is_the_code_s() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", text.partition("## Prompts")[2], flags=re.MULTILINE))
+    told = {name: frozenset(re.findall(r"\{(\w+)\}", places)) for name, places in rows.items()}
+    later = {"fixer", "reviewer"}  # read, and not yet sent by anything
+    assert told == {"checkpoint_request": frozenset()} | {name: ALLOWED[name] for name in ALLOWED if name not in later}
+
+
+def test_the_wrapper_in_the_reference_keeps_transcripts(pytester: pytest.Pytester) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "reference.md").read_text("utf-8"), flags=re.DOTALL)
+    (wrapper,) = [block for block in blocks if "def mala_case(" in block]
+    pytester.makeconftest(wrapper)
+    for name in ("issues", "cassettes", "prompts"):
+        shutil.copytree(ROOT / name, pytester.path / name)
+    done = pytester.runpytest_subprocess("--mala-issues", "issues/calc-1.md", "-p", "no:randomly")
+    done.assert_outcomes(passed=1)
+    assert (pytester.path / "transcripts" / "calc-1.txt").read_text(encoding="utf-8").endswith("\n")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
