@@ -234,6 +234,25 @@ class TestTurns:
         assert shown(init, init) == ["session <session 1>: model m, permissions p"]
         assert shown(init, init | {"model": "n"})[1:] == ["session <session 1>: model n, permissions p"]
 
+    def test_a_background_task_has_a_name_of_its_own_and_says_how_it_ended(self):
+        task = {"type": "system", "task_id": "b10000001", "run_id": "0mwumidkt-b1000002"}
+        done = {"status": "completed", "summary": 'Background command "Write" completed (exit code 0)'}
+        assert shown(
+            resulted("Running as b10000001. Output: /tmp/tasks/b10000001.output"),
+            task | {"subtype": "task_started", "description": "Write"},
+            task | {"subtype": "task_progress", "description": "Write"},
+            task | {"subtype": "task_updated", "patch": {"status": "completed", "end_time": 1}},
+            task | {"subtype": "task_notification", **done},
+            task | {"subtype": "task_started", "description": "Next", "task_id": "b10000009"},
+        ) == [
+            "result 1",
+            "    Running as <task 1>. Output: /tmp/tasks/<task 1>.output",
+            "task <task 1> started: Write",
+            "task <task 1> completed",
+            '    Background command "Write" completed (exit code 0)',
+            "task <task 2> started: Next",
+        ]
+
     def test_five_seconds_without_a_frame_are_a_silence(self):
         transcript = Transcript("x-1", "title", {})
         for at in (0.0, 4.999, 9.999, 10.0):

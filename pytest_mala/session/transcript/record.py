@@ -74,6 +74,7 @@ class Transcript:
         self._connection, self._purpose = 0, ""
         self._turns = 0
         self._sessions: dict[str, str] = {}
+        self._tasks: dict[str, str] = {}
         self._calls: dict[str, str] = {}
         self._asked: dict[tuple[str, str], tuple[Mapping[str, Any], _Event]] = {}
         self._init_shown = ""
@@ -145,7 +146,8 @@ class Transcript:
                 yield f"{margin}{_INDENT}{piece.margin if index else piece.mark}{line}"
 
     def _all_names(self) -> dict[str, str]:
-        ids = {value: name for value, name in (self._sessions | self._calls).items() if len(value) >= SHORTEST_ID}
+        known = self._sessions | self._tasks | self._calls
+        ids = {value: name for value, name in known.items() if len(value) >= SHORTEST_ID}
         return ids | {self._issue_id: self._issue_id} | self._names
 
     def _texts(self) -> Iterator[str]:
@@ -183,7 +185,8 @@ class Transcript:
         self._ask("sdk", frame, self._add(at, f"request {subtype}", call_body("", rest)), request)
 
     def _received(self, frame: Mapping[str, Any], at: float) -> None:
-        self._learn_session(frame.get("session_id"))
+        _learn(self._sessions, "session", frame.get("session_id"))
+        _learn(self._tasks, "task", frame.get("task_id"))
         match frame.get("type"):
             case "assistant" | "user" as role:
                 self._message(str(role), frame, at)
@@ -210,10 +213,6 @@ class Transcript:
 
     def _unknown(self, kind: object, at: float) -> None:
         self._add(at, f"(frame of unknown type {kind!r})" if isinstance(kind, str) else "(frame without a type)")
-
-    def _learn_session(self, session_id: object) -> None:
-        if isinstance(session_id, str) and session_id and session_id not in self._sessions:
-            self._sessions[session_id] = f"<session {len(self._sessions) + 1}>"
 
     def _started(self, frame: Mapping[str, Any], at: float) -> None:
         """The CLI says this anew at every turn; it is told again only if something is different."""
@@ -288,6 +287,11 @@ class Transcript:
     def _fill(event: _Event, words: str, body: tuple[Piece, ...]) -> None:
         event.title = f"{event.title}: {words}"
         event.body += body
+
+
+def _learn(known: dict[str, str], kind: str, value: object) -> None:
+    if isinstance(value, str) and value and value not in known:
+        known[value] = f"<{kind} {len(known) + 1}>"
 
 
 def _one_line(text: str, aliases: Aliases) -> str:

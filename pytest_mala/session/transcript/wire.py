@@ -24,6 +24,7 @@ _HIDDEN = (
     "hook_progress",
     "hook_response",
     "task_progress",
+    "task_updated",
     "background_tasks_changed",
 )
 _HANDSHAKE = ("initialize", "ping", "tools/list")
@@ -135,6 +136,10 @@ def notice(frame: Mapping[str, Any]) -> Line | None:
         data = frame.get("compact_metadata")
         tokens = f" after {data.get('pre_tokens')} tokens ({data.get('trigger')})" if isinstance(data, dict) else ""
         return f"the CLI compacted the conversation{tokens}", ()
+    if subtype == "task_started":
+        return f"task {frame.get('task_id')} started: {frame.get('description')}", ()
+    if subtype == "task_notification":
+        return f"task {frame.get('task_id')} {frame.get('status')}", content_body(frame.get("summary"))
     envelope = {"type", "subtype", "uuid", "session_id", "timestamp", "usage", "parent_tool_use_id"}
     return f"system {subtype}", call_body("", {key: value for key, value in frame.items() if key not in envelope})
 
