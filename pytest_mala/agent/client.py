@@ -8,6 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pytest_mala.errors import HarnessError, MalaError, WorkspaceError
+from pytest_mala.transport.turns import TurnWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -45,7 +46,7 @@ class SessionClient:
         self._client = ClaudeSDKClient(options, transport=transport)  # type: ignore[arg-type]
         self._tape = tape
         self._transport = transport
-        self._reports_state = False
+        self._watch = TurnWatch()
 
     async def __aenter__(self) -> Self:
         """Connect. Raises ControlTimeoutError if the CLI never answers, else what the SDK raises."""
@@ -89,19 +90,24 @@ class SessionClient:
         """The messages of a turn. A CLI that reports its state ends the turn with `idle`, another one with the result
         (sdk.md 0.2).
         """
-        has_result = False
+        self._watch.begin()
         async for message in self._client.receive_messages():
             yield message
-            name = type(message).__name__
-            if name == "ResultMessage":
-                has_result = True
-                if not self._reports_state or getattr(message, "is_error", False):
-                    return
-            elif name == "SystemMessage" and getattr(message, "subtype", "") == "session_state_changed":
-                self._reports_state = True
-                data = getattr(message, "data", {})
-                if has_result and data.get("state") == "idle":
-                    return
+            if self._is_end(message):
+                return
+
+    def _is_end(self, message: object) -> bool:
+        match type(message).__name__:
+            case "ResultMessage":
+                return self._watch.result(is_error=bool(getattr(message, "is_error", False)))
+            case "SystemMessage":
+                return self._is_end_by(getattr(message, "subtype", ""), getattr(message, "data", {}))
+        return False
+
+    def _is_end_by(self, subtype: str, data: Mapping[str, Any]) -> bool:
+        if subtype == "background_tasks_changed":
+            self._watch.tasks(data.get("tasks"))
+        return subtype == "session_state_changed" and self._watch.state(data.get("state"))
 
     def decide(self, what: str) -> None:
         """A timer of the runner decided something: a barrier in the recording (design D7)."""

@@ -18,6 +18,9 @@ _EXACT_MAX = 500 * 500
 _ROUGH_MAX = 10_000
 """Words of the longer text from which on nothing is matched: two different texts of that size would take minutes."""
 
+_LONG_TEXT = 60
+"""Characters from which on two texts with several words are shown by their changed words, not one after the other."""
+
 _SHOWN_START, _SHOWN_END = 1500, 300
 
 
@@ -72,8 +75,8 @@ def _cut(text: str) -> str:
 
 
 def json_difference(recorded: Any, now: Any) -> str:
-    """Where two JSON values differ, first places first, each as `path: recorded ..., now ...`; empty when they are
-    equal.
+    """Where two JSON values differ, first places first, each as `path: recorded ..., now ...`, or with a word diff of
+    two longer texts; empty when they are equal.
 
     >>> json_difference({"a": [1, 2]}, {"a": [1, 3], "b": None})
     '$.a[1]: recorded 2, now 3; $.b: only now (None)'
@@ -99,8 +102,14 @@ def _differences(recorded: Any, now: Any, path: str) -> Iterator[str]:
     elif isinstance(recorded, list) and isinstance(now, list) and len(recorded) == len(now):
         for number, (one, other) in enumerate(zip(recorded, now, strict=True)):
             yield from _differences(one, other, f"{path}[{number}]")
+    elif _is_long(recorded) and _is_long(now) and recorded != now:
+        yield f"{path}: {word_diff(recorded, now)}"
     elif recorded != now or type(recorded) is not type(now):
         yield f"{path}: recorded {_short(recorded)}, now {_short(now)}"
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > _LONG_TEXT and " " in value
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 __all__ = ["CLITransport"]
+
+_GRACE_SECONDS = 1.0
 
 
 class CLITransport:
@@ -52,7 +56,8 @@ class CLITransport:
     def terminate(self) -> None:
         """End the CLI's process group, if closing did not: first so that it ends its tools, then for certain (D14).
 
-        The CLI leads a group of its own (agent/launch.py); once it was closed there is nothing to end.
+        The CLI leads a group of its own (agent/launch.py), its tools lead others; once it was closed there is nothing
+        to end. Blocks until the CLI is gone, for a second at most.
         """
         process = self._inner._process  # noqa: SLF001 - the SDK has no public way to its child
         if process is None or process.returncode is not None:
@@ -60,6 +65,20 @@ class CLITransport:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)
+                _wait_for_end(process.pid)
+
+
+def _wait_for_end(pid: int) -> None:
+    """Give a child the time to act on a signal, without reaping it: that is asyncio's part."""
+    if sys.platform == "linux":  # elsewhere nobody tells
+        try:
+            ended = os.pidfd_open(pid)
+        except OSError:
+            return  # it was reaped meanwhile
+        try:
+            select.select([ended], [], [], _GRACE_SECONDS)
+        finally:
+            os.close(ended)
 
 
 async def _no_prompt() -> AsyncIterator[dict[str, Any]]:

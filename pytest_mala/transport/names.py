@@ -36,19 +36,10 @@ class Names:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = {name: value for name, value in values.items() if value}
-        self._compile()
-
-    def _compile(self) -> None:
-        by_value = {value: name for name, value in self._values.items()}
-        longest_first = sorted(by_value, key=lambda value: (-len(value), value))
-        self._by_value = by_value
+        self._by_value = {value: name for name, value in self._values.items()}
+        longest_first = sorted(self._by_value, key=lambda value: (-len(value), value))
         self._hide = re.compile("|".join([r"\$(?=\{)", *map(re.escape, longest_first)]))
         self._show = re.compile(r"\$\{(\$|[A-Z][A-Z0-9_]*)\}")
-
-    def learn(self, name: str, value: str) -> None:
-        """From now on `value` is called `name`; an older value of that name is forgotten."""
-        self._values[name] = value
-        self._compile()
 
     @property
     def values(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -135,9 +136,12 @@ class RecordingTransport:
         self._ended = False
 
     async def connect(self) -> None:
-        """Start what is inside; a failure to start is recorded as the connection's end."""
+        """Start what is inside; a failure, or that we waited no longer, is recorded as the connection's end."""
         try:
             await self._inner.connect()
+        except asyncio.CancelledError:
+            self._end("closed")  # the SDK closes no transport that was never connected
+            raise
         except Exception as error:
             self._end("error", error)
             raise

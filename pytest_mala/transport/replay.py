@@ -53,11 +53,16 @@ class ReplayTransport:
         self._changed = asyncio.Event()
 
     async def connect(self) -> None:
-        """Nothing is started; a connection that could not be made when it was recorded fails the same way."""
+        """Nothing is started; a connection that could not be made when it was recorded fails the same way, and one that
+        we waited for in vain is waited for again.
+        """
         self._mark = self._now()
-        self._ready = True
         if self._steps and self._steps[0].kind == "end" and self._steps[0].value == "error":
             raise self._recorded_error(self._steps[0])
+        if self._steps and not any(self._began.values()):
+            self._at = next((at for at, step in enumerate(self._steps) if step.kind == "decision"), len(self._steps))
+            await self._until(lambda: False)
+        self._ready = True
 
     async def write(self, data: str) -> None:
         """Compare each line with the recording. A difference in what the client begins is raised here, one in an
@@ -162,8 +167,9 @@ class ReplayTransport:
             raise self._diverge(f"{said} was sent where the recording has {step_in_words(step)}", step) from None
         self._compare_query(step, frame) if kind == "query" else self._compare_control(step, frame)
         skipped = [one for one in self._steps[self._at : at] if one.kind == "cli" and not one.trailing]
-        if skipped and self._at < at:
-            self._player.notes.append(f"{self._place(step)}: {said} came {len(skipped)} frames earlier than recorded")
+        if skipped:
+            frames = "1 frame" if len(skipped) == 1 else f"{len(skipped)} frames"
+            self._player.notes.append(f"{self._place(step)}: {said} came {frames} earlier than recorded")
         self._took(at)
 
     def _initiators(self, *, is_interrupt: bool) -> list[int]:
@@ -208,10 +214,11 @@ class ReplayTransport:
         wanted = frame.get("response", {}).get("request_id")
         at = self._answers.get(wanted)
         if at is None or at in self._done:
-            self._diverge(f"{self._asked(wanted)} was answered, but in the recording it never was")
+            in_vain = "was answered, but in the recording it never was" if at is None else "was answered a second time"
+            self._diverge(f"{self._asked(wanted)} {in_vain}")
             return
         step = self._steps[at]
-        if difference := json_difference(step.value, self._player.names.hide(frame)):
+        if difference := _answer_difference(step.value, self._player.names.hide(frame)):
             self._diverge(f"{self._asked(wanted)} was answered otherwise than recorded", step, difference)
         self._asked_for.pop(wanted, None)
         self._took(at)
@@ -347,6 +354,15 @@ class ReplayTransport:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _answer_difference(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """A callback that raises is answered for by the SDK, which tells the CLI no more than the error's text."""
+    before, after = recorded["response"], now["response"]
+    if after.get("subtype") == "error" and before.get("subtype") != "error":
+        text = after.get("error")
+        return "now it raised an error" + (f": {text}" if text else " without a text")
+    return json_difference(recorded, now)
 
 
 def _tool_ids(frame: Mapping[str, Any]) -> set[str]:

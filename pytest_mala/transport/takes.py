@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_mala.transport.cassette import Interaction
+from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_interaction, place_of
 
 __all__ = ["ConnectionScript", "Entry", "GateScript", "Step", "TakeScript", "cli_version", "interactions", "read_take"]
@@ -140,10 +141,10 @@ class _Writer:
                 made.rest[key] = self.canonical(entry[key], number)
 
     def mark_trailing(self, number: int) -> None:
-        """Frames behind the last result may be missing the next time: nobody has to wait for them."""
-        items = [(one, at) for one in self.of_connection.get(number, []) for at in range(len(one.frames))]
-        results = [n for n, (one, at) in enumerate(items) if one.frames[at].get("cli", {}).get("type") == "result"]
-        for one, at in items[results[-1] + 1 :] if results else []:
+        """Frames behind the end of the last turn may be missing the next time: nobody waits for them."""
+        opened = self.of_connection.get(number, [])
+        items = [(one, at) for one in opened for at in range(len(one.frames))]
+        for one, at in items[_count_awaited(opened) :]:
             if "cli" in one.frames[at]:
                 one.frames[at] = {"trailing": one.frames[at]["cli"]}
 
@@ -157,6 +158,29 @@ class _Writer:
     def state(self, entry: Entry) -> None:
         if self.all:
             self.all[-1].rest.setdefault("decisions", []).append(entry["text"])
+
+
+def _count_awaited(opened: Iterable[_Open]) -> int:
+    """How many frame items of a connection come up to the end of its last turn: of the last result, if the CLI did not
+    go idle after it; all, if there was no result.
+    """
+    watch = TurnWatch()
+    count, result, end = 0, None, None
+    for one in opened:
+        if one.method == "QUERY":
+            result = end = None
+            watch.begin()
+        for item in one.frames:
+            count += 1
+            frame = item.get("cli", {})
+            if frame.get("type") == "result":
+                result = count
+                end = count if watch.result(is_error=bool(frame.get("is_error"))) else None
+            elif frame.get("subtype") == "background_tasks_changed":
+                watch.tasks(frame.get("tasks"))
+            elif frame.get("subtype") == "session_state_changed" and not frame.get("sdk_host_only"):
+                end = count if watch.state(frame.get("state")) else end
+    return end or result or count
 
 
 def interactions(entries: Iterable[Entry], *, issue: str, take: int, canonical: Canonical) -> tuple[Interaction, ...]:

@@ -169,7 +169,9 @@ def _check_control_response(frame: Mapping[str, Any], where: Where) -> None:
 
 def _check_message(frame: Mapping[str, Any], where: Where) -> None:
     message = _expect(frame.get("message"), (*where, "message"), dict)
-    content = _expect(message.get("content"), (*where, "message", "content"), str, list)
+    # the SDK takes a user's null for what it is, and breaks on the agent's
+    or_null = (_NONE,) if frame["type"] == "user" and "content" in message else ()
+    content = _expect(message.get("content"), (*where, "message", "content"), str, list, *or_null)
     for index, block in enumerate(content if isinstance(content, list) else ()):
         inside: Where = (*where, "message", "content", index)
         kind = _expect(_expect(block, inside, dict).get("type"), (*inside, "type"), str)
@@ -182,7 +184,14 @@ def _check_message(frame: Mapping[str, Any], where: Where) -> None:
 def _check_result(frame: Mapping[str, Any], where: Where) -> None:
     _expect(frame.get("result"), (*where, "result"), str, _NONE)
     _expect(frame.get("terminal_reason"), (*where, "terminal_reason"), str, _NONE)
+    _expect(frame.get("deferred_tool_use"), (*where, "deferred_tool_use"), dict, _NONE)
     _check_usage(frame.get("usage"), (*where, "usage"))
+
+
+def _check_rate_limit(frame: Mapping[str, Any], where: Where) -> None:
+    """The SDK says what it misses in words, but not that the whole is no mapping."""
+    if "rate_limit_info" in frame:
+        _expect(frame["rate_limit_info"], (*where, "rate_limit_info"), dict)
 
 
 def _check_usage(usage: Any, where: Where) -> None:
@@ -197,6 +206,7 @@ _BY_KIND: Final[dict[str, Callable[[Mapping[str, Any], Where], None]]] = {
     "assistant": _check_message,
     "user": _check_message,
     "result": _check_result,
+    "rate_limit_event": _check_rate_limit,
 }
 _BLOCKS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "text": {"text": (str,)},

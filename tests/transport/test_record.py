@@ -157,3 +157,43 @@ async def test_decisions_states_and_gates_are_entries(clock: VirtualClock) -> No
         ("gate", 0),
     ]
     assert listener.heard == [("decision", "idle")]
+
+
+async def test_a_start_that_was_given_up_is_recorded_and_plays_again(tape: Tape, clock: VirtualClock) -> None:
+    """The SDK closes no transport that was never connected, so nobody else would say how the connection ended."""
+    from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
+
+    class Hanging:
+        async def connect(self) -> None:
+            await asyncio.Event().wait()
+
+    journal = Entries()
+    recorder = Recorder(
+        journal,
+        Names({}),
+        Listener(),
+        clock=clock,
+        start=lambda options: Hanging(),  # type: ignore[arg-type,return-value]
+        note_tree=lambda: None,
+        capture=lambda number: {},
+    )
+    with clock:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(30):
+                options = ClaudeAgentOptions()
+                await ClaudeSDKClient(options, transport=recorder.connection("work", options)).connect()
+        recorder.decide("timeout")
+    assert [(entry["k"], entry["t"], entry.get("how", entry.get("what"))) for entry in journal.all] == [
+        ("connect", 0, None),
+        ("end", 30, "closed"),
+        ("decide", 30, "timeout"),
+    ]
+
+    tape.entries = journal.all
+    play = Play(tape)
+    with clock:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(40), play.client():
+                pass
+        play.player.decide("timeout")
+    play.player.finish()

@@ -109,16 +109,6 @@ async def test_one_prompt_too_many(tape: Tape, clock: VirtualClock) -> None:
     )
 
 
-async def test_a_control_request_that_was_never_recorded(tape: Tape, clock: VirtualClock) -> None:
-    play = Play(one_turn(tape))
-    with clock:
-        async with play.client() as client:
-            await client.query("please")
-            with pytest.raises(Divergence) as caught:
-                await client.set_model("opus")
-    assert "the control request set_model was sent, but the recording ends here" in str(caught.value)
-
-
 async def test_a_prompt_where_a_control_request_was_recorded(tape: Tape, clock: VirtualClock) -> None:
     request = {"subtype": "set_model", "model": "opus"}
     tape.connect().send({"type": "control_request", "request_id": "r2", "request": request}).end()
@@ -170,14 +160,6 @@ class TestHooks:
             f"{PLACE} 6: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n"
             f"  $.response.response.decision: only now ('block')\n{REMEDY}"
         )
-
-    async def test_a_hook_that_raises_now(self, tape: Tape, clock: VirtualClock) -> None:
-        async def broken(*_: Any) -> dict[str, Any]:
-            raise ValueError("oh")
-
-        said = await diverging(Play(self.recorded(tape, {})), clock, hooks={"PreToolUse": [broken]})
-        assert "the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded" in said
-        assert "$.response.subtype: recorded 'success', now 'error'" in said
 
     async def test_a_hook_that_is_gone(self, tape: Tape, clock: VirtualClock) -> None:
         said = await diverging(Play(self.recorded(tape, {})), clock)
@@ -317,8 +299,8 @@ class TestDecisions:
                 async with asyncio.timeout(10):
                     async for _ in client.receive_response():
                         play.player.decide("timeout")
-        assert "the session decided 'timeout' here; the recorded one waited" in str(caught.value) or (
-            "the session decided 'timeout' here; the recorded one decided 'idle'" in str(caught.value)
+        assert str(caught.value) == (
+            f"{PLACE} 4: the session decided 'timeout' here; the recorded one decided 'idle'\n{REMEDY}"
         )
 
     @pytest.mark.parametrize(("gap", "is_same"), [(2.999, True), (3.0, True), (3.02, True), (3.1, False)])
@@ -432,36 +414,3 @@ class TestEnds:
             "cassettes/x-1.yaml: connection 1: the connection has another purpose\n"
             f"  recorded: work\n  this run: checkpoint\n{REMEDY}"
         )
-
-    async def test_swallowed_divergences_are_raised_at_the_end(self, tape: Tape, clock: VirtualClock) -> None:
-        play = Play(one_turn(tape))
-        with clock:
-            async with play.client() as client:
-                try:
-                    await client.query("something else")
-                except Exception:
-                    pass
-        with pytest.raises(Divergence, match="the prompt is not what was recorded"):
-            play.player.finish()
-
-
-async def test_states_are_compared_one_by_one(tape: Tape) -> None:
-    tape.connect().add("state", text="PROCESSING CONTINUE").end()
-    play = Play(tape)
-    play.player.state("PROCESSING CONTINUE")
-    with pytest.raises(Divergence) as caught:
-        play.player.state("FAILED COMPLETE_FAILURE")
-    assert str(caught.value) == (
-        "cassettes/x-1.yaml: step 2: the lifecycle decided otherwise\n"
-        f"  recorded: nothing more\n  this run: FAILED COMPLETE_FAILURE\n{REMEDY}"
-    )
-
-
-async def test_a_gate_attempt_that_was_never_recorded(tape: Tape) -> None:
-    play = Play(tape.connect().end().add("gate", attempt=1, rows=[], ms=[]))
-    assert play.player.gate(1).rows == ()
-    with pytest.raises(Divergence) as caught:
-        play.player.gate(2)
-    assert (
-        str(caught.value) == f"cassettes/x-1.yaml: gate attempt 2 was never recorded\n  recorded attempts: 1\n{REMEDY}"
-    )

@@ -46,11 +46,8 @@ class TestNames:
     def test_an_unknown_name_stays(self) -> None:
         assert Names({"W": "/ws"}).show("${OTHER} ${W}") == "${OTHER} /ws"
 
-    def test_a_value_can_be_learnt_later(self) -> None:
-        known = Names({"W": "/ws"})
-        known.learn("COMMIT", "abc")
-        assert known.hide("/ws abc") == "${W} ${COMMIT}"
-        assert known.values == {"W": "/ws", "COMMIT": "abc"}
+    def test_the_values_can_be_asked_for(self) -> None:
+        assert Names({"W": "/ws", "EMPTY": ""}).values == {"W": "/ws"}
 
     def test_an_empty_value_names_nothing(self) -> None:
         assert Names({"W": ""}).hide("abc") == "abc"
@@ -72,6 +69,12 @@ class TestDifferences:
 
     def test_only_the_first_places_are_named(self) -> None:
         assert json_difference(list(range(10)), list(range(1, 11))).endswith("; ...")
+
+    def test_only_longer_texts_are_shown_by_their_words(self) -> None:
+        short, long = "word " * 12, "word " * 12 + "."
+        assert json_difference(short, short.upper()) == f"$: recorded {short!r}, now {short.upper()!r}"
+        assert json_difference(long, short) == f"$: recorded {long!r}, now {short!r}"
+        assert json_difference(long, long + "!") == "$: word word word word word word word .{+!+}"
 
     def test_long_values_are_cut(self) -> None:
         assert len(json_difference("a" * 1000, "b" * 1000)) < 450
