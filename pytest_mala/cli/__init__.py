@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = 0
     for path in chosen.paths:
         try:
-            print(chosen.action(path))  # noqa: T201 - a command's output
+            print(escaped(chosen.action(path)))  # noqa: T201 - a command's output
         except MalaError as error:
             print(f"error: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - a command's output
             failed = 1
@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     seal = actions.add_parser(
         "seal",
         help="accept a cassette that was edited by hand",
-        description="Check a cassette that was edited by hand, mark it as edited and write its digest anew.",
+        description="Check a cassette that was edited by hand, as a replay does; mark it as edited and write its "
+        "digest anew. A file whose digest is right stays as it is; one that a replay would refuse is refused, and "
+        "stays too.",
     )
     seal.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette file")
     seal.set_defaults(action=_seal)
@@ -45,7 +47,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seal(path: Path) -> str:
-    from pytest_mala.transport.cassette import seal  # here: `--help` needs no YAML
+    from pytest_mala.cli.sealing import sealed  # here: `--help` needs no YAML
 
-    seal(path)
-    return f"{path}: sealed, marked as edited"
+    return sealed(path)

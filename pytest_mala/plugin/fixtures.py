@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mala.plugin.recording import Watched
 from pytest_mala.plugin.stash import ISSUE, SETTINGS
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def mala_events() -> Any:
 
 @pytest.fixture
 def mala_case(
+    request: pytest.FixtureRequest,
     mala_issue: Issue,
     mala_settings: CaseSettings,
     mala_prompts: Any,
@@ -98,9 +100,16 @@ def mala_case(
     from pytest_mala.case import Case  # late for the same reason as in mala_settings
 
     case = Case(mala_issue, mala_settings, prompts=mala_prompts, agent_options=mala_agent_options, events=mala_events)
+    watched = Watched(mala_issue, mala_settings)
+
+    async def run() -> CaseResult:
+        result = await case.run()
+        request.node.user_properties += watched.properties()
+        return result
+
     try:
         case.prepare()
-        yield case.run
+        yield run
     finally:
         case.close()
 

@@ -40,6 +40,12 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     return collect.remarks(config)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    # xdist's controller collects nothing itself, and its workers have no terminal
+    reporting.write_lines(config, collect.remarks(config))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -47,6 +53,11 @@ def pytest_runtest_makereport(
     report = yield
     reporting.adapt_report(item, call, report)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)  # before whatever counts or writes reports
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    reporting.count_as_error(report)
 
 
 @pytest.hookimpl(tryfirst=True)

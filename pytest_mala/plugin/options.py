@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
@@ -55,24 +54,16 @@ OPTIONS: Final = (
     Option(
         flag="--mala-lane",
         dest="mala_lane",
-        metavar="replay|scripted|live",
+        metavar="replay|scripted",
         default="replay",
-        text="what stands behind the SDK: recorded frames; the real CLI against a scripted model on loopback; "
-        "the real CLI and API (needs --mala-max-usd)",
+        text="what stands behind the SDK: recorded frames; the real CLI against a scripted model on loopback",
     ),
     Option(
         flag="--mala-record",
         dest="mala_record",
         metavar="none|once|all|stale",
         default="the ini value mala_record",
-        text="write cassettes in lane scripted or live: never; those that are missing; all; those that no longer match",
-    ),
-    Option(
-        flag="--mala-max-usd",
-        dest="mala_max_usd",
-        metavar="AMOUNT",
-        default="none",
-        text="what lane live may spend in the whole run, in US dollars",
+        text="write cassettes in lane scripted: never; those that are missing; all; those that no longer match",
     ),
 )
 
@@ -176,11 +167,6 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
     lane = _lane(config)
     roots = _roots(config)
     has_issues = bool(roots) or any(arg.split("::", 1)[0].endswith(SUFFIXES) for arg in config.args)
-    max_usd = _max_usd(config)
-    if lane == "live" and max_usd is None:
-        raise pytest.UsageError(
-            "--mala-lane=live needs --mala-max-usd=AMOUNT, the limit for the whole run in US dollars"
-        )
     return Settings(
         lane=lane,
         record=_record(config, lane, environ),
@@ -188,7 +174,6 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
         cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
         frozen=_frozen(config),
-        max_usd=max_usd,
         rootdir=config.rootpath,
         invocation_dir=config.invocation_params.dir,
         has_issues=has_issues,
@@ -199,12 +184,11 @@ def _lane(config: pytest.Config) -> LaneName:
     value = config.getoption("mala_lane")
     if value is None:
         return "replay"
-    lane: LaneName = _one_of(value, get_args(LaneName), "--mala-lane")
-    if lane == "live" and not _is_typed(config, "--mala-lane"):
+    if value == "live":
         raise pytest.UsageError(
-            "--mala-lane=live spends money, so it must stand on the command line itself, "
-            "not in addopts or PYTEST_ADDOPTS"
+            "--mala-lane=live is not part of this version, which never calls the real API: expected replay or scripted"
         )
+    lane: LaneName = _one_of(value, get_args(LaneName), "--mala-lane")
     return lane
 
 
@@ -230,22 +214,8 @@ def _record(config: pytest.Config, lane: LaneName, environ: Mapping[str, str]) -
         # the ini value speaks of lanes that can record; an ordinary replay must not become an error by it
         return "none"
     raise pytest.UsageError(
-        f"--mala-record={record} can't be used in lane replay, which has no agent to record: "
-        "add --mala-lane=scripted or --mala-lane=live"
+        f"--mala-record={record} can't be used in lane replay, which has no agent to record: add --mala-lane=scripted"
     )
-
-
-def _max_usd(config: pytest.Config) -> float | None:
-    value = config.getoption("mala_max_usd")
-    if value is None:
-        return None
-    try:
-        amount = float(value)
-    except ValueError:
-        amount = math.nan
-    if not (math.isfinite(amount) and amount > 0):
-        raise pytest.UsageError(f"--mala-max-usd: expected an amount above 0, like 2.50, got {value!r}")
-    return amount
 
 
 def _roots(config: pytest.Config) -> tuple[Path, ...]:

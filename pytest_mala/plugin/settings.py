@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "LaneName", "RecordName", "Settings"]
 
 # names and no Enum: those are the case's, whose room a run without issues does not load
-LaneName = Literal["replay", "scripted", "live"]
+LaneName = Literal["replay", "scripted"]
 RecordName = Literal["none", "once", "all", "stale"]
 
 SUFFIXES = (".md",)
@@ -20,7 +20,7 @@ SUFFIXES = (".md",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the command line and the ini file ask for; all paths are absolute, `max_usd` is in US dollars."""
+    """What the command line and the ini file ask for; all paths are absolute."""
 
     lane: LaneName
     record: RecordName
@@ -28,7 +28,6 @@ class Settings:
     cassette_dir: Path
     prompts_dir: Path | None
     frozen: bool
-    max_usd: float | None
     rootdir: Path
     invocation_dir: Path
     has_issues: bool

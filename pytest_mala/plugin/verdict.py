@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_mala.plugin.answer import result_of
 from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
 from pytest_mala.plugin.foreign import presentable
 from pytest_mala.plugin.stash import RESULT
 from pytest_mala.report.failure import check_value, failed_checks, gates_failed, outcome_differs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import pytest
 
     from pytest_mala.case import CaseResult
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["judge_case", "result_properties", "run_item"]
 
 
-async def run_item(item: pytest.Item, run: Callable[[], Awaitable[CaseResult]]) -> None:
-    """Work on an issue, note the result on its test, and judge it."""
-    result = await run()
+async def run_item(item: pytest.Item, run: object) -> None:
+    """Work on an issue, note the result on its test, and judge it; `run` is what the fixture `mala_case` gave."""
+    result = await result_of(run)
     item.stash[RESULT] = result
     item.user_properties += result_properties(result)
     judge_case(result)

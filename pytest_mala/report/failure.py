@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_table", "check_value", "failed_checks", "gates_failed", "outcome_differs", "sections", "verdict_word"]
 
-OUTPUT_LINES = 12
-"""Lines of a failed check's output that stand in the failure itself; the whole output is a report section."""
+WHOLE_LINES, OUTPUT_LINES = 20, 12
+"""A failed check's output stands in the failure itself: all of it, if it has so many lines at most, or else so many of
+its last lines, with the whole output as a report section.
+"""
 
 TRANSCRIPT_LINES = 60
 """Lines of the transcript that are shown with a failure."""
@@ -110,15 +112,17 @@ def _why(result: CaseResult) -> str:
 
 
 def _output_tail(row: CheckRow, margin: str) -> list[str]:
-    text, total = tail(plain(row.output), OUTPUT_LINES)
+    text, total = tail(plain(row.output), WHOLE_LINES)
     if not total:
         return []
-    cut = [f"{margin}... (last {OUTPUT_LINES} of {total} lines)"] if total > OUTPUT_LINES else []
-    return cut + indented(text, margin)
+    if total <= WHOLE_LINES:
+        return indented(text, margin)
+    text, _ = tail(text, OUTPUT_LINES)
+    return [f"{margin}... (last {OUTPUT_LINES} of {total} lines)", *indented(text, margin)]
 
 
 def _is_told(row: CheckRow) -> bool:
-    return row.verdict == "passed" or tail(plain(row.output), OUTPUT_LINES)[1] <= OUTPUT_LINES
+    return row.verdict == "passed" or tail(plain(row.output), WHOLE_LINES)[1] <= WHOLE_LINES
 
 
 def _one_line(text: str) -> str:

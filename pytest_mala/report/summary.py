@@ -12,7 +12,10 @@ from pytest_mala.report.text import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["IssueRow", "header_line", "natural_key", "not_run_line", "summary_rows"]
+__all__ = ["CASSETTE_WORDS", "IssueRow", "cassettes_line", "header_line", "natural_key", "not_run_line", "summary_rows"]
+
+CASSETTE_WORDS = {"written": "written", "renewed": "renewed", "replayed": "replayed as they are"}
+"""What can happen to a cassette in a run that records, and how the summary says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,19 @@ def header_line(*, lane: str, record: str, roots: Sequence[str], cassettes: str)
     recording = f", recording {record}" if record != "none" else ""
     where = f"{counted(len(roots), 'root')} ({', '.join(roots)})" if roots else "no roots"
     return f"mala: lane {lane}{recording}, {where}, cassettes in {cassettes}"
+
+
+def cassettes_line(happened: Sequence[tuple[str, str]]) -> str:
+    """The line about cassettes in a run that records; pairs of a key of `CASSETTE_WORDS` and the cassette's name.
+
+    >>> cassettes_line([("written", "c/calc-10.yaml"), ("replayed", "c/calc-3.yaml"), ("written", "c/calc-9.yaml")])
+    'cassettes written: c/calc-9.yaml, c/calc-10.yaml; replayed as they are: c/calc-3.yaml'
+    """
+    parts = []
+    for key, words in CASSETTE_WORDS.items():
+        if names := sorted({name for what, name in happened if what == key}, key=natural_key):
+            parts.append(f"{words}: {', '.join(names)}")
+    return "cassettes " + "; ".join(parts)
 
 
 def not_run_line(reasons: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 # Before any in-process run: pytester forgets modules that such a run imports, and yaml's C part can't be loaded twice.
 import yaml  # noqa: F401
 
+import pytest_mala.case
 import pytest_mala.clock
 import pytest_mala.issue
 import pytest_mala.plugin  # noqa: F401
@@ -27,19 +28,26 @@ asyncio_default_fixture_loop_scope = "function"
 
 CONFTEST = """\
 import pytest
-from types import SimpleNamespace
-from pytest_mala.errors import CassetteMissingError, Divergence, GateChangedError, HarnessError, UsageError
+from dataclasses import MISSING, fields
+from pytest_mala.case import CaseResult, CheckRow
+from pytest_mala.errors import CassetteError, CassetteMissingError, Divergence, GateChangedError
+from pytest_mala.errors import HarnessError, UsageError, WorkspaceError
 from pytest_mala.issue import EndReason
+
+GIVEN = ("outcome", "why", "expected", "checks")
 
 
 def row(name, verdict="passed", reason="", output=""):
-    return SimpleNamespace(name=name, verdict=verdict, reason=reason, output=output, seconds=0.5)
+    return CheckRow(name=name, verdict=verdict, reason=reason, output=output, seconds=0.5)
 
 
 def result(issue, outcome="passed", *checks, why="", **more):
     plain = dict(turns=1, gate_attempts=1, cost_usd=None, virtual_seconds=2.5)
     plain |= dict(transcript="", notes=())
-    return SimpleNamespace(
+    # what else there is, these tests do not look at
+    needed = [one.name for one in fields(CaseResult) if one.default is MISSING is one.default_factory]
+    plain = {name: () for name in needed if name not in GIVEN} | plain
+    return CaseResult(
         outcome=EndReason(outcome), why=why, expected=issue.expect, checks=checks, **(plain | more)
     )
 

@@ -330,6 +330,33 @@ def test_parametrized_fixtures_make_variants(project):
     project.run("issues/calc-1.md::calc-1[haiku]").assert_outcomes(passed=1)
 
 
+NOTHING_THERE = "mala: no issues in {} (issues are files *.md that begin with front matter)"
+
+
+@WORKERS
+@pytest.mark.parametrize("how", ["option", "ini"])
+def test_a_root_without_issues_is_named_once(project, workers, how):
+    (project.path / "empty" / "below").mkdir(parents=True)
+    project.write("empty/notes.md", "# Notes\n")
+    project.issue("calc-1")
+    if how == "ini":
+        project.ini('mala_issues = ["empty", "issues"]')
+        roots = ["issues", "empty"]
+    else:
+        roots = ["--mala-issues=empty", "--mala-issues=issues"]
+    result = project.run(*roots, *workers)
+    result.assert_outcomes(passed=1)
+    assert [line for line in result.outlines if "no issues" in line] == [NOTHING_THERE.format("empty")]
+
+
+@WORKERS
+def test_a_run_of_nothing_says_why(project, workers):
+    (project.path / "empty").mkdir()
+    result = project.run("--mala-issues=empty", "-q", *workers)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert [line for line in result.outlines if "no issues" in line] == [NOTHING_THERE.format("empty")]
+
+
 def test_the_title_is_shown_when_collecting(project):
     project.issue("calc-1")
     project.run_issues("--collect-only", "-v").stdout.fnmatch_lines(

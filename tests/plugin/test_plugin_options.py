@@ -41,7 +41,6 @@ def test_the_defaults_start_no_agent_and_write_nothing(project):
     assert settings["cassette_dir"] == str(project.path / "cassettes")
     assert settings["prompts_dir"] == "None"
     assert settings["frozen"] == "True"
-    assert settings["max_usd"] == "None"
 
 
 def test_ini_paths_are_relative_to_the_ini_file(project, monkeypatch):
@@ -63,20 +62,14 @@ def test_the_lanes_that_can_record_take_the_ini_value(project):
     assert shown(project, "--mala-lane=scripted", "--mala-record=all")["record"] == "all"
 
 
-def test_live_is_allowed_with_a_limit(project):
-    settings = shown(project, "--mala-lane", "live", "--mala-max-usd=2.50")
-    assert (settings["lane"], settings["max_usd"]) == ("live", "2.5")
-
+NO_LIVE = "--mala-lane=live is not part of this version, which never calls the real API: expected replay or scripted"
 
 REFUSED = {
-    "--mala-lane=real": "--mala-lane: expected replay, scripted or live, got 'real'",
-    "--mala-lane=live": "--mala-lane=live needs --mala-max-usd=AMOUNT, the limit for the whole run in US dollars",
-    "--mala-max-usd=much": "--mala-max-usd: expected an amount above 0, like 2.50, got 'much'",
-    "--mala-max-usd=0": "--mala-max-usd: expected an amount above 0, like 2.50, got '0'",
-    "--mala-max-usd=nan": "--mala-max-usd: expected an amount above 0, like 2.50, got 'nan'",
+    "--mala-lane=real": "--mala-lane: expected replay or scripted, got 'real'",
+    "--mala-lane=live": NO_LIVE,
     "--mala-record=always": "--mala-record: expected none, once, all or stale, got 'always'",
     "--mala-record=once": "--mala-record=once can't be used in lane replay, which has no agent to record: "
-    "add --mala-lane=scripted or --mala-lane=live",
+    "add --mala-lane=scripted",
     "--mala-issues=nowhere": "--mala-issues: no such file or folder: nowhere",
     "--mala-issues=issues/a.md::calc-1": "--mala-issues: no such file or folder: issues/a.md::calc-1 "
     "(an id is an argument of its own: pytest FILE::ID)",
@@ -110,15 +103,28 @@ def test_an_ini_value_that_can_not_work_is_refused(project, ini, message):
 
 
 @pytest.mark.parametrize("place", ["ini", "addopts", "environment"])
-def test_live_must_stand_on_the_command_line(project, monkeypatch, place):
-    args = "--mala-lane=live --mala-max-usd=1"
+def test_live_is_refused_wherever_it_is_asked_for(project, monkeypatch, place):
+    args = "--mala-lane=live"
     if place == "environment":
         monkeypatch.setenv("PYTEST_ADDOPTS", args)
     else:
         project.ini(f"addopts = {args.split()}".replace("'", '"'))
-    assert refusal(project) == (
-        "--mala-lane=live spends money, so it must stand on the command line itself, not in addopts or PYTEST_ADDOPTS"
-    )
+    assert refusal(project) == NO_LIVE
+
+
+def test_live_is_refused_once_and_not_for_each_issue(project):
+    for number in range(3):
+        project.issue(f"calc-{number}")
+    result = project.run_issues("--mala-lane=live", "--mala-record=all", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [f"ERROR: {NO_LIVE}"]
+    assert result.outlines == []
+
+
+def test_an_amount_to_spend_is_no_option_while_nothing_can_be_spent(project):
+    result = project.run("--mala-max-usd=1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*: error: unrecognized arguments: --mala-max-usd=1"])
 
 
 def test_ci_refuses_to_record_by_the_ini_file_and_obeys_the_command_line(project, monkeypatch):
@@ -147,7 +153,7 @@ def test_the_table_for_the_documentation_has_every_option():
         "collect the issues of this file or folder; may be repeated |",
     ]
     assert len(table) == 2 + len(options.OPTIONS) + len(options.INI_VALUES)
-    assert "| `--mala-lane=replay\\|scripted\\|live` | replay |" in table[3]
+    assert "| `--mala-lane=replay\\|scripted` | replay |" in table[3]
 
 
 def test_help_and_marks_are_shown(project):

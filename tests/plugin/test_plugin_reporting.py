@@ -138,7 +138,7 @@ def test_a_harness_error_is_told_by_its_message_alone(project, workers):
         "record it again: pytest issues --mala-record=all",
     ]
     result.stdout.fnmatch_lines(
-        ["*_ ERROR at call of calc-4 _*", "DIVERGED issues/calc-4.md::calc-4 - Divergence: turn 1, frame 7: *"]
+        ["*_ ERROR at setup of calc-4 _*", "DIVERGED issues/calc-4.md::calc-4 - Divergence: turn 1, frame 7: *"]
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 

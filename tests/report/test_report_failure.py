@@ -23,7 +23,7 @@ def test_all_checks_stand_in_one_table():
         EndReason.GATE_FAILED,
         check("lint"),
         check(
-            "types", "failed", "exit status 1, expected 0", "\n".join(f"p.py:{n}: error" for n in range(1, 15)) + "\n"
+            "types", "failed", "exit status 1, expected 0", "\n".join(f"p.py:{n}: error" for n in range(1, 25)) + "\n"
         ),
         check("test", "timed-out", "killed after 120 s"),
         check("docs", "error", "make: no such\nprogram", "\x1b[31mhint\x1b[0m\n"),
@@ -35,8 +35,8 @@ def test_all_checks_stand_in_one_table():
         "3 of 4 checks failed: types, test, docs",
         "ok         lint",
         "FAILED     types  exit status 1, expected 0",
-        "             ... (last 12 of 14 lines)",
-        *(f"             p.py:{number}: error" for number in range(3, 15)),
+        "             ... (last 12 of 24 lines)",
+        *(f"             p.py:{number}: error" for number in range(13, 25)),
         "TIMED OUT  test   killed after 120 s",
         "ERROR      docs   make: no such program",
         "             hint",
@@ -70,7 +70,7 @@ def test_sections_of_a_failure_add_what_the_text_does_not_say():
         EndReason.GATE_FAILED,
         check("lint", output="fine"),
         check("types", "failed", output="short"),
-        check("test", "failed", output="line\n" * 13),
+        check("test", "failed", output="line\n" * 21),
         transcript="".join(f"{number}\n" for number in range(100)),
         notes=("the words of lint differ",),
     )
@@ -80,7 +80,7 @@ def test_sections_of_a_failure_add_what_the_text_does_not_say():
         "notes on calc-1",
         "transcript of calc-1 (last 60 of 100 lines)",
     ]
-    assert found[0][1] == "line\n" * 12 + "line"
+    assert found[0][1] == "line\n" * 20 + "line"
     assert found[1][1] == "the words of lint differ"
     assert found[2][1].splitlines() == [str(number) for number in range(40, 100)]
 
@@ -93,3 +93,10 @@ def test_sections_of_a_pass_are_the_outputs_of_all_checks():
 def test_a_short_transcript_is_shown_whole():
     ended = result(EndReason.IDLE, transcript="one\ntwo\n")
     assert sections(ended, "calc-1", failed=True) == [("transcript of calc-1 (2 lines)", "one\ntwo")]
+
+
+def test_an_output_that_fits_is_told_whole_and_once():
+    failed = check("test", "failed", "exit status 1", "".join(f"line {number}\n" for number in range(20)))
+    ended = result(EndReason.GATE_FAILED, failed)
+    assert gates_failed(ended).count("line ") == 20
+    assert sections(ended, "calc-1", failed=True) == []

@@ -19,7 +19,7 @@ from pytest_mala.transport.cassette.model import FORMAT, Cassette
 from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = ["MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
@@ -108,14 +108,17 @@ def write(path: Path, cassette: Cassette) -> None:
     _sync_folder(path.parent)
 
 
-def seal(path: Path) -> bool:
+def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool:
     """Accept a file that was edited by hand: mark it `edited: true`, put it into canonical form, renew its digest.
 
     True if the file was changed; one whose digest is right stays as it is. CassetteError for a file that could not be
-    read afterwards. Comments of the editor are not kept.
+    read afterwards; `check` may refuse more by raising, before anything is written. Comments of the editor are not
+    kept.
     """
     text = _readable(path)
     cassette = _parsed(path, text)
+    if check is not None:
+        check(cassette)
     if _digest_in(text) == _digest_of(text):
         return False
     write(path, replace(cassette, edited=True))
