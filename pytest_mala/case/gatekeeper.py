@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_mala.errors import HarnessError
 from pytest_mala.gate import Since, judge, marker_in_log, run_checks
 from pytest_mala.session.log import bash_commands, end_offset, read_entries
+from pytest_mala.transport.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_mala.case.stage import Stage
@@ -58,7 +58,6 @@ class Gatekeeper:
         self._attempts = 0
         self._last_work = ""
         self.last: GateResult | None = None
-        self.last_now: Sequence[CheckResult] = ()
 
     async def check(self, issue_id: str, log_path: Path, retry_state: RetryState) -> tuple[GateResult, int]:
         """One gate attempt. Raises GateChangedError if a verdict is not the recorded one."""
@@ -69,11 +68,12 @@ class Gatekeeper:
         self.last = judge(
             issue=self._issue,
             attempt=self._attempts,
-            results=[self._with_real_paths(one) for one in results],
+            results=results,
             snapshot=snapshot,
             resolution=resolution,
             already_complete_commit=self._workspace.has_commit_naming(issue_id) if resolution is not None else None,
             since=self._since(log_path, retry_state, snapshot) if self._attempts > 1 else None,
+            shown=self._shown,
         )
         self._last_work = snapshot.work
         rows = [row.row for row in self.last.validation_evidence]
@@ -83,11 +83,11 @@ class Gatekeeper:
     async def _results(self) -> Sequence[CheckResult]:
         with self._clock.stand(self._tape.recorded_seconds(self._attempts)):
             try:
-                self.last_now = await self._run()
+                now = await self._run()
             except OSError as error:  # our trouble, not the agent's (D12)
                 what = f"the checks could not be run: {error}; free what is missing and run again"
                 raise HarnessError(what) from error
-        results = self._tape.settle(self._attempts, self.last_now)
+        results = self._tape.settle(self._attempts, now)
         self._workspace.clean()
         return results
 
@@ -100,10 +100,14 @@ class Gatekeeper:
             names={value: "${" + name + "}" for name, value in self._stage.names().values.items()},
         )
 
-    def _with_real_paths(self, result: CheckResult) -> CheckResult:
-        """The agent is told the real path of its workspace: it can't know what a name of ours stands for."""
-        real = str(self._stage.workspace)
-        return dataclasses.replace(result, output=result.output.replace("${WORKSPACE}", real))
+    @property
+    def _shown(self) -> Callable[[str], str]:
+        """The agent is told real paths: it can't know what a name of ours stands for.
+
+        A check's own HOME and TMPDIR are gone by then; those of the agent stand for them. Whatever stands in a prompt
+        is hidden again before it is recorded or compared, so another machine's paths make no difference.
+        """
+        return Names({**self._stage.names().values, "TMPDIR": str(self._stage.tmp)}).show
 
     def _since(self, log_path: Path, retry_state: RetryState, snapshot: Snapshot) -> Since:
         return Since(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_mala.case.watch import Watch
     from pytest_mala.clock import Clock
     from pytest_mala.gate import CheckResult
+    from pytest_mala.issue import EndReason
     from pytest_mala.session.log import LogWriter
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
@@ -53,8 +54,8 @@ class LaneRun(Protocol):
     def recorded_seconds(self, attempt: int) -> float | None: ...
     def settle(self, attempt: int, now: Sequence[CheckResult]) -> Sequence[CheckResult]: ...
 
-    def finish(self) -> tuple[str, ...]:
-        """The session ended by itself: check or store; the answer is remarks for the report."""
+    def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
+        """The session ended by itself, like this: check or store; the answer is remarks for the report."""
 
     def describe(self) -> str:
         """What the lane waits for, for the explanation of a hang."""

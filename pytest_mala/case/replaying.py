@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.case.left_out import left_out
 from pytest_mala.case.recorded import RecordedError, check_results, check_trees, read_base, read_snapshots
 from pytest_mala.clock import Clock, VirtualClock
 from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_mala.case.settings import CaseSettings
     from pytest_mala.case.stage import Stage
     from pytest_mala.case.watch import Watch
-    from pytest_mala.issue import Issue
+    from pytest_mala.issue import EndReason, Issue
     from pytest_mala.transport.cassette import Take
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
@@ -157,14 +158,15 @@ class ReplayRun:
         """The recorded results, if the verdicts are the same now. Raises GateChangedError otherwise."""
         gate = self._player.gate(attempt)
         recorded = [CheckResult.from_data(row, ms / 1000) for row, ms in zip(gate.rows, gate.ms, strict=True)]
-        compare_verdicts(recorded, now)
+        compare_verdicts(recorded, now, where=f"{self.where}: gate attempt {attempt}", remedy=self.remedy)
         self._notes += notes(recorded, now)
         return recorded
 
-    def finish(self) -> tuple[str, ...]:
+    def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
         """Everything recorded must have been played."""
         self._player.finish()
-        return (*self._notes, *self._player.notes)
+        kept_out = (name for snapshot in self._snapshots.values() for name in snapshot.kept_out)
+        return (*left_out(self._workspace.notes, kept_out), *self._notes, *self._player.notes)
 
     def describe(self) -> str:
         """What the playing connection waits for."""

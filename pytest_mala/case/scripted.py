@@ -9,8 +9,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.environment import SCRIPTED_API_KEY, cli_command_wrapper, cli_environment
+from pytest_mala.case.left_out import left_out
 from pytest_mala.clock import Clock, RealClock
 from pytest_mala.errors import HarnessError, UsageError
+from pytest_mala.issue import EndReason
+from pytest_mala.session.transcript.lines import bounded, escaped
 from pytest_mala.transport.cassette import Aliases, Cassette, Journal, Take, read_journal, write
 from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.record import Recorder
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedRun"]
 
+STDERR_LINES = 10
+"""Last lines of the CLI's stderr that are told when it ended in an error."""
+
 SCRIPTED_GIT_DATE = "1767225600 +0000"
 SCRIPTED_START = "2026-01-01T00:00:00+00:00"
 """Where the wall clock of a scripted take begins: fixed, like its git dates, so that two recordings of a script are
@@ -50,6 +56,7 @@ class ScriptedRun:
         self._cassette = settings.cassettes / f"{issue.id}.yaml"
         self.clock: Clock = RealClock()
         self.base: Base | None = None
+        self._kept_out: list[str] = []
 
     @property
     def script_path(self) -> Path:
@@ -58,8 +65,11 @@ class ScriptedRun:
 
     @property
     def _shown_script(self) -> str:
+        return self._shown(self.script_path)
+
+    def _shown(self, path: Path) -> str:
         root = self._settings.rootdir
-        return str(self.script_path.relative_to(root) if self.script_path.is_relative_to(root) else self.script_path)
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
     def load(self) -> None:
         """Read the model script. Raises UsageError if there is none or it can't be used."""
@@ -76,12 +86,9 @@ class ScriptedRun:
             raise UsageError(str(error).replace(str(self.script_path), self._shown_script)) from None
 
     def begin(self, stage: Stage, workspace: Workspace) -> None:
-        """Note the base that the agent starts from. A recording that is not kept has its journal among the case's own
-        folders.
-        """
+        """Note where the agent works."""
         self._stage = stage
         self._workspace = workspace
-        self._journal = Journal(self._cassette if self._store else stage.root / f"{self._issue.id}.yaml")
 
     def log_writer(self) -> LogWriter | None:
         """The CLI writes its own log."""
@@ -89,9 +96,14 @@ class ScriptedRun:
 
     @contextmanager
     def open(self, watch: Watch) -> Iterator[Tape]:
-        """A recorder, with the scripted model for as long as the block lasts."""
+        """A recorder, with the scripted model for as long as the block lasts. What is recorded and not stored, because
+        of an error, stays as a journal that the error names.
+
+        A recording that is not to be kept has its journal among the case's own folders.
+        """
         from pytest_mala.model import serve  # on use: a web server is not needed to read a script
 
+        self._journal = Journal(self._cassette if self._store else self._stage.root / f"{self._issue.id}.yaml")
         self._recorder = Recorder(
             self._journal,
             self._stage.names(),
@@ -102,11 +114,37 @@ class ScriptedRun:
             capture=self._capture,
         )
         self._recorder.base(dataclasses.asdict(self._workspace.base))
-        with self._journal, serve(self._script, {"WORKSPACE": str(self._stage.workspace)}) as self._server:
+        with self._kept(), serve(self._script, {"WORKSPACE": str(self._stage.workspace)}) as self._server:
             yield self._recorder
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            with self._journal:
+                yield
+        except Exception as error:
+            if not self._is_journal_kept():
+                raise
+            kept = f"what was recorded is in {self._shown(self._journal.part)}"
+            if not isinstance(error, HarnessError):
+                error.add_note(kept)
+                raise
+            first, line_end, rest = str(error).partition("\n")
+            raise HarnessError(f"{first}; {kept}{line_end}{rest}") from error.__cause__
+        except BaseException:
+            self._is_journal_kept()
+            raise
+
+    def _is_journal_kept(self) -> bool:
+        """Whether a journal is left that is of use to somebody; one in which the CLI never said a word is removed."""
+        part = self._journal.part
+        if part.is_file() and not any(entry["k"] == "recv" for entry in read_journal(part)):
+            part.unlink()
+        return self._store and part.is_file()
 
     def _capture(self, turn: int) -> Mapping[str, Any]:
         self._snapshot = self._workspace.capture(turn)
+        self._kept_out += self._snapshot.kept_out
         return self._snapshot.to_data()
 
     def agent_settings(self) -> dict[str, Any]:
@@ -138,22 +176,39 @@ class ScriptedRun:
         self._recorder.gate(attempt, [row.to_data() for row in now], [round(row.seconds * 1000) for row in now])
         return now
 
-    def finish(self) -> tuple[str, ...]:
-        """Write the cassette, if it is to be kept. Raises HarnessError if the script was not followed."""
+    def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
+        """Write the cassette, if it is to be kept. Raises HarnessError if the script was not followed, or if the agent
+        broke down where the issue does not expect it: that would replay as a failure for ever.
+        """
         if problems := self._server.problems:
             raise HarnessError(problems[0].replace(str(self.script_path), self._shown_script))
-        remarks = (
-            (f"{self.script_path.name}: {self._server.unused} answers were never asked for",)
-            if self._server.unused
-            else ()
-        )
-        if self._store:
-            write(self._cassette, self._recorded())
-        self._journal.finish()
-        return remarks
-
-    def _recorded(self) -> Cassette:
         entries = read_journal(self._journal.part)
+        last_words = self._last_words(entries) if reason is EndReason.AGENT_ERROR else []
+        if self._store:
+            if reason is EndReason.AGENT_ERROR and reason not in self._issue.expect:
+                raise HarnessError("\n  ".join([self._not_stored(why), *last_words]))
+            write(self._cassette, self._recorded(entries))
+        self._journal.finish()
+        return (*left_out(self._workspace.notes, self._kept_out), *self._unused(), *last_words)
+
+    def _not_stored(self, why: str) -> str:
+        cassette = self._shown(self._cassette)
+        left = "was left as it was" if self._cassette.is_file() else "was not written"
+        hint = "make the session work, or expect the end (`expect: agent-error`)"
+        return f"{self._issue.id}: the session ended as agent-error ({why}), so {cassette} {left}; {hint}"
+
+    def _last_words(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What the CLI wrote to stderr before it ended, real paths in it."""
+        ends = [entry for entry in entries if entry["k"] == "end"]
+        text = "\n".join(ends[-1]["stderr"]) if ends else ""
+        lines = escaped(self._stage.names().show(text)).splitlines()
+        return [f"the CLI's stderr: {line}" for line in bounded(lines, head=0, tail=STDERR_LINES)]
+
+    def _unused(self) -> list[str]:
+        unused = self._server.unused
+        return [f"{self.script_path.name}: {unused} answers were never asked for"] if unused else []
+
+    def _recorded(self, entries: list[dict[str, Any]]) -> Cassette:
         made = interactions(entries, issue=self._issue.id, take=1, canonical=_canonical(Aliases()))
         take = Take(number=1, start=SCRIPTED_START, interactions=made)
         return Cassette(

@@ -22,13 +22,14 @@ from pytest_mala.session.runner import (
 from pytest_mala.session.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_mala.agent.client import Tape
     from pytest_mala.case.lane import LaneRun
     from pytest_mala.case.stage import Stage
-    from pytest_mala.issue import Issue
+    from pytest_mala.gate import CheckResult
+    from pytest_mala.issue import EndReason, Issue
     from pytest_mala.session.prompts import PromptProvider
     from pytest_mala.session.runner import AgentSessionOutput
     from pytest_mala.workspace import Workspace
@@ -36,6 +37,21 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _SDK_READER = "claude_agent_sdk._internal.query"
+
+
+class _Clients(SDKClients):
+    """Clients that may use neither the tools that no session may use nor those that the issue takes away."""
+
+    def __init__(
+        self, tape: Tape, *, forbidden: Sequence[str], settings: Mapping[str, Any], overrides: Mapping[str, Any]
+    ) -> None:
+        super().__init__(tape, settings=settings, overrides=overrides)
+        self._forbidden = forbidden
+
+    def create_options(self, *, disallowed_tools: list[str] | None = None, **asked: Any) -> object:
+        """The SDK's options; the issue adds to the runner's own list and does not replace it."""
+        forbidden = list(dict.fromkeys([*(disallowed_tools or []), *self._forbidden]))
+        return super().create_options(disallowed_tools=forbidden, **asked)
 
 
 class Session:
@@ -70,14 +86,14 @@ class Session:
             clock.describe = self._describe
             with self._lane.open(self._watch) as tape:
                 output = await self._run(tape)
-                notes = self._lane.finish()
+                notes = self._lane.finish(_reason(output), _why(output))
             elapsed = clock.elapsed
         return self._result(output, notes, elapsed)
 
     async def _run(self, tape: Tape) -> AgentSessionOutput:
         self._runner = AgentSessionRunner(
             config=self._config(),
-            sdk_client_factory=SDKClients(tape, settings=self._settings(), overrides=self._agent_options),
+            sdk_client_factory=self._clients(tape),
             callbacks=SessionCallbacks(on_gate_check=self._gate.check, get_log_path=self._log_path),
             event_sink=self._sinks(),
             clock=self._lane.clock,
@@ -91,6 +107,14 @@ class Session:
                 issue_description=self._issue.body,
                 agent_id=self._issue.id,
             )
+        )
+
+    def _clients(self, tape: Tape) -> SDKClients:
+        return _Clients(
+            tape,
+            forbidden=self._issue.agent.disallowed_tools,
+            settings=self._settings(),
+            overrides=self._agent_options,
         )
 
     def _config(self) -> AgentSessionConfig:
@@ -124,8 +148,6 @@ class Session:
             "max_turns": limits.turns,
             "max_budget_usd": limits.budget_usd,
         }
-        if agent.disallowed_tools:
-            asked["disallowed_tools"] = list(agent.disallowed_tools)
         if agent.system_prompt is not None:
             asked["system_prompt"] = agent.system_prompt
         return asked | self._lane.agent_settings()
@@ -162,21 +184,15 @@ class Session:
         return f"{runner}; {self._lane.describe()}"
 
     def _result(self, output: AgentSessionOutput, notes: tuple[str, ...], elapsed: float) -> CaseResult:
-        assert output.reason is not None, "the runner always says how the session ended"
-        why = output.summary.partition("\n")[0]  # below it stands the output of checks, which is told where it belongs
-        self._watch.transcript.outcome(output.reason.value, why, elapsed)
+        reason, why = _reason(output), _why(output)
+        self._watch.transcript.outcome(reason.value, why, elapsed)
         last = self._gate.last
         rows = last.validation_evidence if last is not None else ()
         return CaseResult(
-            outcome=output.reason,
+            outcome=reason,
             why=why,
             expected=self._issue.expect,
-            checks=tuple(
-                CheckRow(
-                    name=row.name, verdict=row.verdict.value, reason=row.reason, output=row.output, seconds=row.seconds
-                )
-                for row in rows
-            ),
+            checks=tuple(_shown(result) for result in rows),
             turns=self._watch.turns,
             gate_attempts=output.gate_attempts,
             cost_usd=output.usage.cost_usd,
@@ -184,6 +200,21 @@ class Session:
             transcript=self._watch.transcript.render(),
             notes=(*notes, *self._watch.notes),
         )
+
+
+def _shown(result: CheckResult) -> CheckRow:
+    row = result.row
+    return CheckRow(name=row.name, verdict=row.verdict, reason=row.reason, output=row.output, seconds=result.seconds)
+
+
+def _reason(output: AgentSessionOutput) -> EndReason:
+    assert output.reason is not None, "the runner always says how the session ended"
+    return output.reason
+
+
+def _why(output: AgentSessionOutput) -> str:
+    """Below the first line stands the output of checks, which is told where it belongs."""
+    return output.summary.partition("\n")[0]
 
 
 class _quiet_reader:

@@ -72,8 +72,9 @@ class Stage:
             "CHECK_HOME": str(self.check_home),
             "STAGE": str(self.root),
         }
-        if sys.prefix not in _SYSTEM_PREFIXES:  # too short and too common to be replaced wherever it stands
-            values["PYTHON"] = sys.prefix
+        # A system's own prefix is too short and too common to be replaced wherever it stands. But the name must stand
+        # for something: a recording from elsewhere may have it, and what is shown must be hidden to the same again.
+        values["PYTHON"] = str(self.root / "python") if sys.prefix in _SYSTEM_PREFIXES else sys.prefix
         return Names(values)
 
     def remove(self) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.session.events import BaseEventSink
+from pytest_mala.session.sinks import AnySink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,26 +94,17 @@ class Watch:
             self._log.frame(frame)
 
 
-class Sinks(BaseEventSink):
+class Sinks(AnySink):
     """One event sink that tells several others, in their order; a sink needs only the events that it knows."""
 
     def __init__(self, *sinks: object) -> None:
         self._sinks = sinks
 
-
-def _told_to_all(name: str) -> Callable[..., None]:
-    def tell(self: Sinks, *args: Any, **named: Any) -> None:
+    def told(self, name: str, *args: Any, **named: Any) -> None:
+        """Tells each sink in the same words."""
         for sink in self._sinks:
             if (heard := getattr(sink, name, None)) is not None:
                 heard(*args, **named)
-
-    tell.__name__ = name
-    return tell
-
-
-for _name in dir(BaseEventSink):
-    if _name.startswith("on_"):
-        setattr(Sinks, _name, _told_to_all(_name))
 
 
 class StateWatch(BaseEventSink):

@@ -11,7 +11,7 @@ from pytest_mala.gate.results import CheckResult, Verdict
 from pytest_mala.session.models import GateResult, IssueResolution, ResolutionOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_mala.issue import Issue
     from pytest_mala.workspace import Snapshot
@@ -45,13 +45,15 @@ def judge(
     resolution: IssueResolution | None = None,
     already_complete_commit: str | None = None,
     since: Since | None = None,
+    shown: Callable[[str], str] = str,
 ) -> GateResult:
     """The gate's verdict on an attempt.
 
     A marker is judged first and alone, by its rationale and the tree; checks need not have run for it. Without one
     the commit rule and all checks count, and every failure is a reason, in that order. `snapshot` is the tree before
     the checks ran; `already_complete_commit` any commit in HEAD's history that names the issue; `since` is None in
-    the first attempt. `validation_evidence` of the result is the tuple of all rows (`CheckResult`).
+    the first attempt. `shown` puts real paths for the names in what checks printed, for the reasons that the agent is
+    told. `validation_evidence` of the result is the tuple of all rows (`CheckResult`), as they are kept.
 
     A check that has no result fails: unknown never passes.
     """
@@ -62,7 +64,7 @@ def judge(
         commit = commit_naming(snapshot, issue.id)
         rule = commit_result(issue.gate.commit, issue.id, snapshot)
         rows = (*([rule] if rule else []), *results, *_missing(issue, results))
-    reasons = [_reason(row) for row in rows if not row.is_passed]
+    reasons = [_reason(row, shown) for row in rows if not row.is_passed]
     is_stalled = bool(reasons) and attempt > 1 and since is not None and _is_stalled(commit, since)
     return GateResult(
         passed=not reasons,
@@ -117,13 +119,16 @@ def _untouched(name: str, snapshot: Snapshot) -> str:
     return ""
 
 
-def _reason(row: CheckResult) -> str:
-    """One line, and below it the last lines of the output, indented."""
+def _reason(row: CheckResult, shown: Callable[[str], str]) -> str:
+    """One line, and below it the last lines of the output, indented.
+
+    Lines are left out first and shown afterwards: real paths are of another length on another machine.
+    """
     if row.kind in ("commit", "resolution"):
         return row.reason
-    first = f"check {row.name!r} {_ENDED[row.verdict]}: `{row.command}`: {row.reason}"
+    first = f"check {row.name!r} {_ENDED[row.verdict]}: `{row.command}`: {shown(row.reason)}"
     lines = last_lines(row.output, REASON_LINES)
-    return "\n".join([first, *(f"    {line}".rstrip() for line in lines)])
+    return "\n".join([first, *(f"    {shown(line)}".rstrip() for line in lines)])
 
 
 _ENDED = {

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.errors import HarnessError
+from pytest_mala.gate.output import readable
 from pytest_mala.session.transcript import CheckRow
 
 if TYPE_CHECKING:
@@ -73,13 +74,13 @@ class CheckResult:
 
     @property
     def row(self) -> CheckRow:
-        """The result as a transcript shows it."""
+        """The result as a transcript or a report shows it."""
         return CheckRow(
             name=self.name,
             verdict=self.verdict.value,
             exit_status=self.exit_status,
-            reason=self.reason,
-            output=self.output,
+            reason=readable(self.reason),
+            output=readable(self.output),
         )
 
 

@@ -1,6 +1,7 @@
 """Event sinks to listen with: `RecordingSink` keeps every event as a value, `LoggingSink` writes a log record of each.
 
-To do something else with every event, derive from `EverySink` and write one method, `heard(event)`.
+To do something else with every event, derive from `EverySink` and write one method, `heard(event)`; to pass calls on as
+they come, from `AnySink`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pytest_mala.session.events import BaseEventSink
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["EVENT_NAMES", "EverySink", "LoggingSink", "RecordingSink", "SinkEvent"]
+__all__ = ["EVENT_NAMES", "AnySink", "EverySink", "LoggingSink", "RecordingSink", "SinkEvent"]
 
 EVENT_NAMES = tuple(name for name in vars(BaseEventSink) if name.startswith("on_"))
 """The contract's events and the optional ones, in the order of `BaseEventSink`."""
@@ -104,25 +105,37 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else repr(value)
 
 
-class EverySink(BaseEventSink):
-    """A sink with one ear: every event, the optional ones too, comes to `heard` as a value."""
+class AnySink(BaseEventSink):
+    """A sink with one ear: every event, the optional ones too, comes to `told` as it was called."""
 
-    def heard(self, event: SinkEvent) -> None:
+    def told(self, name: str, *args: Any, **named: Any) -> None:
         """Override this; what it raises passes to whoever told the event."""
-        raise NotImplementedError(f"{type(self).__name__} must define heard(event)")
+        raise NotImplementedError(f"{type(self).__name__} must define told(name, *args, **named)")
 
 
 def _tells(name: str) -> Callable[..., None]:
     @functools.wraps(getattr(BaseEventSink, name))
-    def tell(self: EverySink, *args: object, **named: object) -> None:
-        self.heard(SinkEvent.told(name, *args, **named))
+    def tell(self: AnySink, *args: object, **named: object) -> None:
+        self.told(name, *args, **named)
 
     return tell
 
 
 for _name in EVENT_NAMES:
-    setattr(EverySink, _name, _tells(_name))
+    setattr(AnySink, _name, _tells(_name))
 del _name
+
+
+class EverySink(AnySink):
+    """A sink with one ear: every event, the optional ones too, comes to `heard` as a value."""
+
+    def told(self, name: str, *args: Any, **named: Any) -> None:
+        """Makes a value of the call."""
+        self.heard(SinkEvent.told(name, *args, **named))
+
+    def heard(self, event: SinkEvent) -> None:
+        """Override this; what it raises passes to whoever told the event."""
+        raise NotImplementedError(f"{type(self).__name__} must define heard(event)")
 
 
 class RecordingSink(EverySink):

@@ -90,6 +90,12 @@ class SessionTape(Tape):
         super().connect(purpose, options_with() if body is None else body, hooks)
         return self
 
+    def recv(self, frame: Mapping[str, Any], after: float = 0.0) -> SessionTape:
+        """Frames of a later connection have ids of their own."""
+        own = {"uuid": f"{frame['uuid']}-{self.c}"} if "uuid" in frame and self.c > 1 else {}
+        super().recv({**frame, **own}, after)
+        return self
+
     def first_turn(self, body: str | None = None, hooks: Mapping[str, Any] | None = None) -> SessionTape:
         """Connected, asked, and the session has its id."""
         self.connect(body=body, hooks=hooks).prompt("do it").init(after=0.1)
@@ -150,14 +156,22 @@ class SessionTape(Tape):
             self.result("", after=0.1, subtype="error_during_execution", is_error=True)
         return self
 
-    def over(self, turn: int = 1, how: str = "closed", **more: Any) -> SessionTape:
-        """The connection is left, and the tree of its turn captured: the agent changed nothing."""
+    def over(
+        self, turn: int = 1, how: str = "closed", left: Mapping[str, Any] | None = None, **more: Any
+    ) -> SessionTape:
+        """The connection is left, and the tree of its turn captured; unless it is given, the agent changed nothing."""
         self.end(how, **more)
-        self.add("turn", turn=turn, data={**tree(), "turn": turn})
+        self.add("turn", turn=turn, data={**(left or tree()), "turn": turn})
         return self
 
-    def gate(self, attempt: int = 1) -> SessionTape:
-        self.add("gate", attempt=attempt, rows=[CHECK], ms=[5])
+    def gate(self, attempt: int = 1, ms: int = 5, **row: Any) -> SessionTape:
+        """The one check passed, unless something else is given."""
+        self.add("gate", attempt=attempt, rows=[{**CHECK, **row}], ms=[ms])
+        return self
+
+    def retry(self, prompt: str = "gate") -> SessionTape:
+        """The gate has sent the agent back, in the same session."""
+        self.connect("gate retry", options_with(resume=f'"{SESSION}"')).prompt(prompt, SESSION)
         return self
 
     def states(self, *texts: str) -> SessionTape:
@@ -244,13 +258,13 @@ def tree() -> dict[str, Any]:
     return _recorded()[1]
 
 
-def only_issue(folder: Path, limits: str = "{idle_retries: 0}", more: str = "") -> Any:
-    """An issue on a template of one file, with one check that always passes."""
+def only_issue(folder: Path, limits: str = "{idle_retries: 0}", more: str = "", check: str = "'true'") -> Any:
+    """An issue on a template of one file, with one check that passes, unless another one is given (as YAML)."""
     template = folder / "template"
     template.mkdir(exist_ok=True)
     (template / "hello.txt").write_text("hello\n", encoding="utf-8")
     path = folder / "x.md"
-    gate = "gate: {commit: allowed, checks: {ok: 'true'}}"
+    gate = f"gate: {{commit: allowed, checks: {{ok: {check}}}}}"
     text = f"---\nid: {ISSUE}\ntitle: a title\nworkspace: template\n{gate}\nlimits: {limits}\n{more}---\nDo it.\n"
     path.write_text(text, encoding="utf-8")
     return load_issues(path)[0]
@@ -261,12 +275,19 @@ def play(
     tape: Tape,
     *,
     limits: str = "{idle_retries: 0}",
+    more: str = "",
+    check: str = "'true'",
     options: Mapping[str, Any] | None = None,
+    events: object | None = None,
+    prompts: PromptProvider = PROMPTS,
+    frozen: bool = True,
     with_base: bool = True,
+    start: Mapping[str, Any] | None = None,
 ) -> Played:
     """A whole case on a cassette that holds this take, from its file to its outcome."""
-    issue = only_issue(folder, limits)
-    entries = ([{"k": "turn", "t": 0.0, "turn": 0, "data": {"base": base()}}] if with_base else []) + tape.entries
+    issue = only_issue(folder, limits, more, check)
+    first = {"k": "turn", "t": 0.0, "turn": 0, "data": {"base": start or base()}}
+    entries = ([first] if with_base else []) + tape.entries
     made = interactions(entries, issue=ISSUE, take=1, canonical=lambda value, connection: value)
     take = Take(number=1, start=START.isoformat(), interactions=made)
     write(folder / PLACE, Cassette(issue=ISSUE, lane="scripted", sdk="1", cli="1", takes=(take,)))
@@ -275,11 +296,11 @@ def play(
         record=RecordMode.NONE,
         cassettes=folder / "cassettes",
         prompts=None,
-        frozen=True,
+        frozen=frozen,
         rootdir=folder,
         record_command="RECORD {issue}",
     )
-    case = Case(issue, settings, prompts=PROMPTS, agent_options=options)
+    case = Case(issue, settings, prompts=prompts, agent_options=options, events=events)
     try:
         case.prepare()
     except Exception as error:

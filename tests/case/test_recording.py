@@ -257,17 +257,33 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def test_a_check_that_prints_the_workspace_replays(project: Project) -> None:
-    """Its output goes into the retry prompt; names in it must not be hidden a second time."""
+PRINTS_PATHS = """\
+    where: {run: "pwd; echo $HOME $TMPDIR; echo '${FOO}'; false", shell: true}
+"""
+SEES_PATHS = '["    ${WORKSPACE}\\n", "/home ", "    $${FOO}\\n"]'
+
+
+def test_a_check_that_prints_paths_replays_elsewhere(project: Project, tmp_path: Path) -> None:
+    """Its output goes into the retry prompt: real paths for the agent, names for the cassette, each hidden once."""
     issue = project.root / "issues" / "calc-3.md"
-    issue.write_text(
-        issue.read_text().replace("  checks:\n", "  checks:\n    where: {run: 'pwd; false', shell: true}\n")
-    )
+    issue.write_text(issue.read_text().replace("  checks:\n", f"  checks:\n{PRINTS_PATHS}"))
+    script = project.root / "issues" / "calc-3.model.yaml"
+    text, asked = script.read_text(), '["did not pass the gate"]'
+    assert asked in text
+    script.write_text(text.replace(asked, SEES_PATHS))
     done = project.run("--mala-issues", "issues/calc-3.md", *RECORD)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "${$}" not in (project.root / "cassettes" / "calc-3.yaml").read_text(encoding="utf-8")
-    done = project.run("--mala-issues", "issues/calc-3.md")
+    cassette = (project.root / "cassettes" / "calc-3.yaml").read_text(encoding="utf-8")
+    assert "${$}{WORKSPACE}" not in cassette
+    assert "${$}{FOO}" in cassette
+    recorded = project.read_transcripts()["calc-3"]
+
+    elsewhere = tmp_path / "elsewhere, with a name that is longer than the other one"
+    elsewhere.mkdir()
+    done = project.run("--mala-issues", "issues/calc-3.md", env={"TMPDIR": str(elsewhere)})
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "note:" not in done.stdout
+    assert without_times(project.read_transcripts()["calc-3"]) == without_times(recorded)
 
 
 def test_stale_records_what_can_not_even_be_loaded(project: Project) -> None:

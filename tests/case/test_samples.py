@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from case_tapes import JUDGED, STARTED, SUCCEEDED, SessionTape, only_issue, play
+from golden_transcripts import NAMES, path_of
 
+from pytest_mala.issue.model import EndReason
 from pytest_mala.transport.cassette import read, write
+from pytest_mala.workspace import prepare
 
 if TYPE_CHECKING:
     from case_project import Project
@@ -55,10 +60,12 @@ def test_the_sample_repository_s_own_tests_are_not_collected(project: Project) -
 
 
 def test_transcripts_are_equal_whatever_is_around_them(project: Project, tmp_path: Path) -> None:
-    """Another working directory, workers, hash seed, terminal, TMPDIR and caller's variables change no byte."""
+    """Another working directory, workers, hash seed, terminal, TMPDIR and caller's variables change no byte, and this
+    machine is like any other: if a change was meant, `python -m tests.case.golden_transcripts` renews the files.
+    """
     project.run(*ISSUES)
     first = project.read_transcripts()
-    assert sorted(first) == ["calc-1", "calc-2", "calc-3", "calc-4"]
+    assert {name: text.encode() for name, text in first.items()} == {name: path_of(name).read_bytes() for name in NAMES}
 
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
@@ -96,7 +103,9 @@ def test_transcripts_are_equal_whatever_is_around_them(project: Project, tmp_pat
 
 
 def test_a_caller_s_addopts_reach_no_check(project: Project) -> None:
-    done = project.run("--mala-issues", "issues/calc-1.md", env={"PYTEST_ADDOPTS": "--color=no"})
+    """Here nothing has this name; in the check it is the one test that is asked for."""
+    addopts = "--deselect=test_calc.py::test_add"
+    done = project.run("--mala-issues", "issues/calc-1.md", env={"PYTEST_ADDOPTS": addopts})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -167,15 +176,23 @@ def test_the_user_s_repository_stays_as_it_was_and_nothing_is_left(project: Proj
     assert [path.name for path in scratch.iterdir() if path.name.startswith("mala-")] == []
 
 
-def test_a_workspace_does_not_see_the_project_s_configuration(project: Project) -> None:
-    """A broken pytest.ini of the project would break a check that ran below the project (slice.md 2.3)."""
-    (project.root / "pyproject.toml").write_text(
-        (project.root / "pyproject.toml").read_text() + 'addopts = ["-p", "missing_plugin_xyz"]\n'
-    )
-    ini = project.root / "other.toml"
-    ini.write_text('[tool.pytest]\nasyncio_default_fixture_loop_scope = "function"\nmala_prompts = "prompts"\n')
-    done = project.run("-c", str(ini), "--rootdir", str(project.root), "--mala-issues", "issues/calc-1.md")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_workspace_does_not_see_the_project_s_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that ran below the project would find its pytest.ini, as its repository has none (slice.md 2.3)."""
+    template = tmp_path / "template"
+    template.mkdir()
+    (template / "test_x.py").write_text("def test_x(pytestconfig):\n    assert pytestconfig.inipath is None\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p missing_plugin_xyz\n")
+    monkeypatch.chdir(tmp_path)
+    check = "python -m pytest -q -p no:cacheprovider -p no:asyncio"
+    tape = SessionTape().first_turn().text("hi", after=1).result()
+    assert isinstance(tape, SessionTape)
+    issue = only_issue(tmp_path)
+    recorded = prepare(issue.workspace, issue_path=issue.path, root=tmp_path.parent / f"{tmp_path.name}-recorded")
+    start, left = json.loads(json.dumps([dataclasses.asdict(recorded.base), recorded.capture(1).to_data()]))
+    tape.over(left=left).gate(command=check).states(STARTED, *JUDGED, SUCCEEDED)
+    played = play(tmp_path, tape, check=check, start=start)
+    assert played.error is None, played.told
+    assert played.result.outcome is EndReason.PASSED
 
 
 def test_junit_has_a_testcase_per_issue_and_a_property_per_check(project: Project, tmp_path: Path) -> None:
