@@ -16,7 +16,7 @@ from pytest_mala.session.prompts import load_prompts
 from pytest_mala.workspace import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_mala.case.lane import LaneRun
@@ -31,8 +31,8 @@ __all__ = ["Case"]
 class Case:
     """One issue on a lane: `prepare`, then `run`, then `close` (whatever happened).
 
-    `prompts` are the loaded prompt files, `agent_options` options of the SDK that have the last word, `events` a
-    sink that hears of everything the runner does.
+    `prompts` are the loaded prompt files, `agent_options` options of the SDK that have the last word, `events` sinks
+    that hear of everything the runner does.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Case:
         *,
         prompts: PromptProvider | None = None,
         agent_options: Mapping[str, Any] | None = None,
-        events: object | None = None,
+        events: Sequence[object] = (),
     ) -> None:
         self._issue = issue
         self._settings = settings
@@ -50,6 +50,7 @@ class Case:
         self._agent_options = dict(agent_options or {})
         self._events = events
         self._stage: Stage | None = None
+        self._made: Workspace | None = None
         self._session: Session | None = None
 
     def prepare(self) -> None:
@@ -82,7 +83,7 @@ class Case:
         lane.load()
         self.close()
         self._stage = Stage.make()
-        workspace = self._workspace(lane, self._stage)
+        self._made = workspace = self._make_workspace(lane, self._stage)
         lane.begin(self._stage, workspace)
         return Session(
             self._issue,
@@ -94,7 +95,13 @@ class Case:
             events=self._events,
         )
 
-    def _workspace(self, lane: LaneRun, stage: Stage) -> Workspace:
+    @property
+    def workspace(self) -> Workspace:
+        """The agent's tree; it is there from `prepare` to `close`."""
+        assert self._made is not None, "prepare() comes first"
+        return self._made
+
+    def _make_workspace(self, lane: LaneRun, stage: Stage) -> Workspace:
         try:
             return prepare(self._issue.workspace, issue_path=self._issue.path, root=stage.root, recorded=lane.base)
         except Divergence as error:
@@ -116,7 +123,7 @@ class Case:
         """Delete the case's folders."""
         if self._stage is not None:
             self._stage.remove()
-            self._stage = None
+            self._stage = self._made = None
 
     @property
     def _is_recorded(self) -> bool:

@@ -57,7 +57,7 @@ class Gatekeeper:
         self._clock = clock
         self._attempts = 0
         self._last_work = ""
-        self.last: GateResult | None = None
+        self.judged: list[GateResult] = []
 
     async def check(self, issue_id: str, log_path: Path, retry_state: RetryState) -> tuple[GateResult, int]:
         """One gate attempt. Raises GateChangedError if a verdict is not the recorded one."""
@@ -65,7 +65,7 @@ class Gatekeeper:
         snapshot = self._tape.snapshot()
         resolution = marker_in_log(log_path, retry_state.log_offset)
         results = () if resolution is not None else await self._results()
-        self.last = judge(
+        result = judge(
             issue=self._issue,
             attempt=self._attempts,
             results=results,
@@ -75,10 +75,11 @@ class Gatekeeper:
             since=self._since(log_path, retry_state, snapshot) if self._attempts > 1 else None,
             shown=self._shown,
         )
+        self.judged.append(result)
         self._last_work = snapshot.work
-        rows = [row.row for row in self.last.validation_evidence]
+        rows = [row.row for row in result.validation_evidence]
         self._watch.transcript.checks(self._attempts, rows, self._clock.elapsed)
-        return self.last, end_offset(log_path, retry_state.log_offset)
+        return result, end_offset(log_path, retry_state.log_offset)
 
     async def _results(self) -> Sequence[CheckResult]:
         with self._clock.stand(self._tape.recorded_seconds(self._attempts)):

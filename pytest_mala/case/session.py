@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_mala.case.stage import Stage
     from pytest_mala.gate import CheckResult
     from pytest_mala.issue import EndReason, Issue
+    from pytest_mala.session.models import GateResult
     from pytest_mala.session.prompts import PromptProvider
     from pytest_mala.session.runner import AgentSessionOutput
     from pytest_mala.workspace import Workspace
@@ -66,7 +67,7 @@ class Session:
         *,
         prompts: PromptProvider,
         agent_options: Mapping[str, Any],
-        events: object | None,
+        events: Sequence[object],
     ) -> None:
         self._issue = issue
         self._lane = lane
@@ -172,8 +173,7 @@ class Session:
         return log_path(self._stage.config, self._stage.workspace, session_id)
 
     def _sinks(self) -> Sinks:
-        states = StateWatch(self._entered)
-        return Sinks(states, self._events) if self._events is not None else Sinks(states)
+        return Sinks(StateWatch(self._entered), *self._events)
 
     def _entered(self, state: str, effect: str) -> None:
         self._watch.transcript.state(state, effect, self._lane.clock.elapsed)
@@ -186,20 +186,28 @@ class Session:
     def _result(self, output: AgentSessionOutput, notes: tuple[str, ...], elapsed: float) -> CaseResult:
         reason, why = _reason(output), _why(output)
         self._watch.transcript.outcome(reason.value, why, elapsed)
-        last = self._gate.last
-        rows = last.validation_evidence if last is not None else ()
+        attempts = tuple(_check_rows(judged) for judged in self._gate.judged)
+        said = self._watch.conversation
         return CaseResult(
             outcome=reason,
             why=why,
             expected=self._issue.expect,
-            checks=tuple(_shown(result) for result in rows),
-            turns=self._watch.turns,
+            checks=attempts[-1] if attempts else (),
+            attempts=attempts,
+            prompts=said.prompts,
+            tools=said.tools,
+            usage=output.usage,
+            turns=len(said.prompts),
             gate_attempts=output.gate_attempts,
             cost_usd=output.usage.cost_usd,
             virtual_seconds=elapsed,
             transcript=self._watch.transcript.render(),
             notes=(*notes, *self._watch.notes),
         )
+
+
+def _check_rows(judged: GateResult) -> tuple[CheckRow, ...]:
+    return tuple(_shown(result) for result in judged.validation_evidence)
 
 
 def _shown(result: CheckResult) -> CheckRow:

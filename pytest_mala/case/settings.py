@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mala.issue import EndReason
+    from pytest_mala.session.config import SessionUsage
+    from pytest_mala.session.conversation import Prompt, ToolCall
 
 __all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode"]
 
@@ -68,12 +70,20 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """How an issue went: outcome, what was expected, checks, transcript, and remarks that are no failures."""
+    """How an issue went: outcome, what was expected, checks, what was said and done, and remarks that are no failures.
+
+    `attempts` are the checks of each gate attempt, `checks` those of the last one; `prompts` and `tools` are in their
+    order, `virtual_seconds` is the session's time on its clock.
+    """
 
     outcome: EndReason
     why: str
     expected: tuple[EndReason, ...]
     checks: tuple[CheckRow, ...]
+    attempts: tuple[tuple[CheckRow, ...], ...]
+    prompts: tuple[Prompt, ...]
+    tools: tuple[ToolCall, ...]
+    usage: SessionUsage
     turns: int
     gate_attempts: int
     cost_usd: float | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mala.session.conversation import Conversation
 from pytest_mala.session.events import BaseEventSink
 from pytest_mala.session.sinks import AnySink
 
@@ -44,15 +45,16 @@ class Watch:
 
     def __init__(self, transcript: Transcript, clock: Clock, log: LogWriter | None) -> None:
         self.transcript = transcript
+        self.conversation = Conversation()
         self._clock = clock
         self._log = log
         self._unknown: Counter[str] = Counter()
-        self.turns = 0
         self.session_id: str | None = None
 
     def connection(self, number: int, purpose: str, resumed: str | None) -> None:
         """A connection is opened; a resumed session goes on in its own log."""
         self.transcript.connection(number, purpose, self._clock.elapsed)
+        self.conversation.connection(purpose)
         self.session_id = resumed
         if self._log is not None:
             self._log.connection(resumed)
@@ -60,6 +62,7 @@ class Watch:
     def frame(self, direction: str, frame: Mapping[str, Any]) -> None:
         """A frame went over the wire: `cli` from the CLI, `sdk` to it."""
         self.transcript.frame("cli" if direction == "cli" else "sdk", frame, self._clock.elapsed)
+        self.conversation.frame(direction, frame)
         if direction == "sdk":
             self._sent(frame)
         else:
@@ -72,7 +75,6 @@ class Watch:
     def _sent(self, frame: Mapping[str, Any]) -> None:
         if frame.get("type") != "user":
             return
-        self.turns += 1
         content = frame.get("message", {}).get("content")
         if self._log is not None and isinstance(content, str):
             self._log.prompt(content, self.session_id)

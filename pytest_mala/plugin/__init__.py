@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 # before the module is imported: pytest does not rewrite the asserts of an editable install by itself
@@ -15,6 +17,7 @@ from pytest_mala.plugin.fixtures import (  # noqa: E402
     mala_events,
     mala_issue,
     mala_prompts,
+    mala_session,
     mala_settings,
 )
 
@@ -25,6 +28,7 @@ __all__ = [
     "mala_events",
     "mala_issue",
     "mala_prompts",
+    "mala_session",
     "mala_settings",
 ]
 
@@ -45,3 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_mala.plugin import hooks
 
         config.pluginmanager.register(hooks, "mala-hooks")
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    testing = sys.modules.get("pytest_mala.testing")  # who has none of its values has not loaded it
+    return testing.explain(op, left, right) if testing is not None else None

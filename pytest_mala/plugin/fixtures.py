@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_mala.case import CaseResult, CaseSettings
     from pytest_mala.clock import VirtualClock
     from pytest_mala.issue import Issue
+    from pytest_mala.testing import SessionRun
 
 __all__ = [
     "mala_agent_options",
@@ -25,6 +26,7 @@ __all__ = [
     "mala_events",
     "mala_issue",
     "mala_prompts",
+    "mala_session",
     "mala_settings",
 ]
 
@@ -42,14 +44,14 @@ def mala_issue(request: pytest.FixtureRequest) -> Issue:
 
 
 @pytest.fixture
-def mala_settings(request: pytest.FixtureRequest, mala_issue: Issue) -> CaseSettings:
-    """Lane, record mode, folders and clock of the session, from the command line and the ini file."""
+def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
+    """Lane, record mode, folders and clock of the test's sessions, from the command line and the ini file."""
     # the session's rooms are loaded with the first test that needs them
     from pytest_mala.case import CaseSettings, Lane, RecordMode
 
     settings = request.config.stash[SETTINGS]
     # a command is filled in by `format`, so braces in a path are doubled
-    command = record_command(f"{settings.shown(request.path)}::{mala_issue.id}")
+    command = record_command(f"{settings.shown(request.path)}::{request.node.nodeid.split('::', 1)[1]}")
     return CaseSettings(
         lane=Lane(settings.lane),
         record=RecordMode(settings.record),
@@ -80,8 +82,10 @@ def mala_agent_options() -> dict[str, Any]:
 
 @pytest.fixture
 def mala_events() -> Any:
-    """A sink for the events of the session, or None."""
-    return None
+    """A sink that hears of all that the test's sessions do; this one keeps it, in order. None: nobody listens."""
+    from pytest_mala.session.sinks import RecordingSink  # late for the same reason as in mala_settings
+
+    return RecordingSink()
 
 
 @pytest.fixture
@@ -99,7 +103,13 @@ def mala_case(
     """
     from pytest_mala.case import Case  # late for the same reason as in mala_settings
 
-    case = Case(mala_issue, mala_settings, prompts=mala_prompts, agent_options=mala_agent_options, events=mala_events)
+    case = Case(
+        mala_issue,
+        mala_settings,
+        prompts=mala_prompts,
+        agent_options=mala_agent_options,
+        events=[mala_events] if mala_events is not None else [],
+    )
     watched = Watched(mala_issue, mala_settings)
 
     async def run() -> CaseResult:
@@ -112,6 +122,32 @@ def mala_case(
         yield run
     finally:
         case.close()
+
+
+@pytest.fixture
+def mala_session(
+    request: pytest.FixtureRequest,
+    mala_settings: CaseSettings,
+    mala_prompts: Any,
+    mala_agent_options: dict[str, Any],
+    mala_events: Any,
+) -> Iterator[Callable[..., Awaitable[SessionRun]]]:
+    """For tests written by hand: `run = await mala_session("issues/calc-1.md")` runs a session and gives what can be
+    asserted about it; its tree is there until the test ends. See `Sessions.run` for the arguments.
+    """
+    from pytest_mala.plugin.sessions import Sessions
+
+    sessions = Sessions(
+        request.node,
+        mala_settings,
+        prompts=mala_prompts,
+        agent_options=mala_agent_options,
+        events=mala_events,
+    )
+    try:
+        yield sessions.run
+    finally:
+        sessions.close()
 
 
 @pytest.fixture

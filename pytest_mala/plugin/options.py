@@ -150,7 +150,9 @@ def start(config: pytest.Config) -> Settings:
     """Read the settings, keep them on the config, and make the marker known."""
     settings = config.stash[SETTINGS] = read(config)
     config.addinivalue_line(
-        "markers", "mala(id, type, priority, status, labels): set on the tests made from issue files, for -m"
+        "markers",
+        "mala(id, type, priority, status, labels): set on the tests made from issue files, for -m; "
+        "mala(issue=..., gate_retries=..., idle=..., ...): what mala_session works on, and its limits",
     )
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         # a bare `pytest` goes through `testpaths`; it runs the issues of the ini value too

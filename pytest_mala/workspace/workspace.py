@@ -11,6 +11,7 @@ from pytest_mala.workspace.capture import Last
 from pytest_mala.workspace.globs import Globs
 from pytest_mala.workspace.objects import EMPTY_TREE
 from pytest_mala.workspace.scan import Wanted
+from pytest_mala.workspace.snapshot import CommitSummary
 from pytest_mala.workspace.staged import Staged
 from pytest_mala.workspace.store import Ledger
 
@@ -107,6 +108,22 @@ class Workspace:
     def clean(self) -> None:
         """Back to the last capture or restore, after checks ran: what they left goes, also in `.git`."""
         restoring.clean(self._store, self._wanted, self._last)
+
+    def diff(self) -> str:
+        """What differs between the files now and the base, as git shows it: committed or not, untracked ones too."""
+        _, now = capturing.take_files(self._store, self._wanted, self._last)
+        options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+        return self._store.git.text("diff-tree", "-p", *options, self.base.tree, now.tree)
+
+    def commits(self) -> tuple[CommitSummary, ...]:
+        """The commits that HEAD of the last capture or restore has on top of the base, oldest first."""
+        if self._last.git.head is None:
+            return ()
+        told = self._store.git.text(
+            "log", "-z", "--reverse", "--topo-order", "--format=%H%n%B", self._last.git.head, f"^{self.base.commit}"
+        )
+        parts = (entry.partition("\n") for entry in told.split("\0") if entry)
+        return tuple(CommitSummary(id=name, message=message) for name, _, message in parts)
 
     def has_commit_naming(self, issue_id: str) -> str | None:
         """The newest commit that HEAD contains whose message names the issue, letter for letter and as a whole word.
