@@ -69,6 +69,8 @@ class Stage:
             "CONFIG": str(self.config),
             "HOME": str(self.home),
             "TMP": str(self.tmp),
+            # where the CLI keeps what background tasks write: it puts the user's number behind its own name
+            "CLI_TMP": str(self.tmp / f"claude-{os.getuid() if hasattr(os, 'getuid') else 0}"),
             "CHECK_HOME": str(self.check_home),
             "STAGE": str(self.root),
         }

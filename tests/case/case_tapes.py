@@ -300,7 +300,8 @@ def play(
         rootdir=folder,
         record_command="RECORD {issue}",
     )
-    case = Case(issue, settings, prompts=prompts, agent_options=options, events=events)
+    heard = [events] if events is not None else []
+    case = Case(issue, settings, prompts=prompts, agent_options=options, events=heard)
     try:
         case.prepare()
     except Exception as error:

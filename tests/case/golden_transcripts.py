@@ -1,4 +1,4 @@
-"""The transcripts of the four samples, byte for byte; `python -m tests.case.golden_transcripts` renews them.
+"""The transcripts of the samples, byte for byte; `python -m tests.case.golden_transcripts` renews them.
 
 They are rendered from the committed cassettes, so they change only with the samples, with the transcript's layout, or
 by mistake: look at the difference before it is committed.
@@ -15,7 +15,7 @@ from pytest_mala.issue import load_issues
 __all__ = ["NAMES", "path_of", "rendered"]
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("calc-1", "calc-2", "calc-3", "calc-4")
+NAMES = tuple(f"calc-{number}" for number in range(1, 9))
 
 
 def path_of(name: str) -> Path:

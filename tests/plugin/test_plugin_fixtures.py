@@ -65,7 +65,7 @@ def test_the_small_fixtures_have_plain_defaults(project):
         "test_own.py",
         """\
         def test_own(mala_prompts, mala_agent_options, mala_events):
-            assert (mala_prompts, mala_agent_options, mala_events) == (None, {}, None)
+            assert (mala_prompts, mala_agent_options, mala_events.events) == (None, {}, [])
         """,
     )
     project.run("test_own.py").assert_outcomes(passed=1)

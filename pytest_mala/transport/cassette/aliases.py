@@ -21,6 +21,7 @@ _IS_UUID = re.compile(_UUID)
 _SDK_REQUEST = re.compile(r"req_([0-9]+)_[0-9a-f]{8}")
 _API_ID = re.compile(r"(toolu|msg|req)_[0-9A-Za-z_]+")
 _TASK_ID = re.compile(r"((?:[a-z]+[_-])?[a-z]?)((?=[a-z0-9]*[0-9])[a-z0-9]{5,})")
+_RUN_ID = re.compile(r"[a-z0-9]{9}-[0-9a-f]{8}")  # of a background task: when it began, and a random number
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ID_KEY = re.compile(r"(?:.*[_/]|.*(?=[IU]))?(?:id|ID|Id|uuid|UUID|Uuid)s?")
@@ -132,9 +133,16 @@ class Aliases:
         elif _TASK_KEY.fullmatch(key) and (match := _TASK_ID.fullmatch(value)):
             number = self._next(match[1] + str(len(value)), connection)
             self._names[value] = f"{match[1]}{connection}{number:0{len(match[2]) - len(str(connection))}d}"
-            self._words.append(re.escape(value))
-            words = "|".join(sorted(self._words, key=len, reverse=True))
-            self._pattern = re.compile(rf"{_TOKEN}|(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])")
+            self._find(value)
+        elif _TASK_KEY.fullmatch(key) and _RUN_ID.fullmatch(value):
+            self._names[value] = f"{connection:09d}-{self._next('run', connection):08d}"
+            self._find(value)
+
+    def _find(self, word: str) -> None:
+        """Replace this id too, wherever it stands in a text."""
+        self._words.append(re.escape(word))
+        words = "|".join(sorted(self._words, key=len, reverse=True))
+        self._pattern = re.compile(rf"{_TOKEN}|(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])")
 
     def _learn_uuid(self, value: Any, kind: str, connection: int) -> None:
         if isinstance(value, str) and value not in self._names and _IS_UUID.fullmatch(value):

@@ -105,6 +105,14 @@ def test_a_session_keeps_its_name_over_connections() -> None:
     assert aliases.map_text(f"--resume {SESSION}") == "--resume 00000001-0000-4000-8000-000000000001"
 
 
+def test_the_run_of_a_background_task_is_counted_on_each_connection() -> None:
+    aliases = Aliases()
+    frame = {"type": "system", "subtype": "task_started", "task_id": "bcme8un9m", "run_id": "0mwumjqqf-889782b5"}
+    assert aliases.canonical(frame, 2)["run_id"] == "000000002-00000001"
+    assert aliases.canonical(frame | {"run_id": "0mwumkaaa-00000000"}, 2)["run_id"] == "000000002-00000002"
+    assert aliases.map_text("run 0mwumjqqf-889782b5.") == "run 000000002-00000001."
+
+
 def test_a_known_id_is_replaced_wherever_it_occurs() -> None:
     aliases = Aliases()
     aliases.canonical({"type": "system", "session_id": SESSION}, 1)
