@@ -68,7 +68,8 @@ def test_a_prompt_becomes_an_issue():
          "system_prompt, got '7.5'"),
         ({"workspace": {"path": "x", "branch": "y"}}, "workspace.branch: unknown field. Allowed: path, revision, "
          "shared, include, exclude"),
-        ({"gate": {"checks": {"a": "\x07"}}}, "gate.checks.a: expected a command on one line, without control characters, got '\\x07'"),
+        ({"gate": {"checks": {"a": "\x07"}}}, "gate.checks.a: expected a command on one line, without control "
+         "characters, got '\\x07'"),
     ],
 )  # fmt: skip
 def test_what_a_file_could_not_say_is_refused(keywords, message):
