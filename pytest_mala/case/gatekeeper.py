@@ -58,6 +58,12 @@ class Gatekeeper:
         self._attempts = 0
         self._last_work = ""
         self.judged: list[GateResult] = []
+        self._left: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What checks left running, each told once."""
+        return tuple(self._left)
 
     async def check(self, issue_id: str, log_path: Path, retry_state: RetryState) -> tuple[GateResult, int]:
         """One gate attempt. Raises GateChangedError if a verdict is not the recorded one."""
@@ -88,6 +94,7 @@ class Gatekeeper:
             except OSError as error:  # our trouble, not the agent's (D12)
                 what = f"the checks could not be run: {error}; free what is missing and run again"
                 raise HarnessError(what) from error
+        self._left |= {f"check {one.name!r} {one.left}": None for one in now if one.left}
         results = self._tape.settle(self._attempts, now)
         self._workspace.clean()
         return results

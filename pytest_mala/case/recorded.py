@@ -7,10 +7,14 @@ not there, a claim about commits that the commits don't bear out: each is refuse
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_mala.errors import HarnessError
+from pytest_mala.errors import CassetteError, HarnessError
 from pytest_mala.gate import CheckResult
+from pytest_mala.transport.cassette import Cassette, line_of
+from pytest_mala.transport.takes import read_take
+from pytest_mala.transport.wellformed import TakeError
 from pytest_mala.workspace import Base, BaseKind, Snapshot
 from pytest_mala.workspace.fields import is_readable
 from pytest_mala.workspace.objects import message_text
@@ -18,11 +22,13 @@ from pytest_mala.workspace.store import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from pytest_mala.transport.cassette import Take
     from pytest_mala.transport.takes import GateScript, TakeScript
     from pytest_mala.workspace import Change, Commit, Tag
 
-__all__ = ["RecordedError", "check_results", "check_trees", "read_base", "read_snapshots"]
+__all__ = ["RecordedTake", "read_recorded"]
 
 _ID: Final = re.compile("[0-9a-f]{40}")
 _FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
@@ -31,6 +37,42 @@ _HEADERS: Final = re.compile(r"(?:[^\n\0]+\n)*")
 _TAGGED: Final = ("commit", "tag")
 _GIT_NAMES: Final = (".git", "git~1")  # as git sees names: in any case, and as an old Windows shortens them
 _GITLINK: Final = "160000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTake:
+    """A take that holds together: what is played, the base of its workspace, and its trees by turn."""
+
+    script: TakeScript
+    base: Base
+    snapshots: Mapping[int, Snapshot]
+
+
+def read_recorded(path: Path, cassette: Cassette, *, keeps_ignored: bool) -> RecordedTake:
+    """The one take of a cassette that was read from that file.
+
+    `keeps_ignored` as in `check_trees`. Raises CassetteError, with the line, for the first thing that can't be played.
+    """
+    if len(cassette.takes) > 1:
+        raise CassetteError(path, f"expected one take (this version plays no more), got {len(cassette.takes)}")
+    take = cassette.takes[0]
+    try:
+        script = read_take(take.interactions)
+        base, snapshots = read_base(script), read_snapshots(script)
+        check_trees(script, base, snapshots, keeps_ignored=keeps_ignored)
+        check_results(script.gates)
+    except TakeError as error:
+        raise CassetteError(path, str(error), _line(path, take, error.uri, error.where)) from None
+    except RecordedError as error:
+        uri = Cassette.prefix(cassette.issue, take.number) + error.place
+        raise CassetteError(path, str(error), _line(path, take, uri, ("response",))) from None
+    return RecordedTake(script=script, base=base, snapshots=snapshots)
+
+
+def _line(path: Path, take: Take, uri: str, below: tuple[str | int, ...]) -> int | None:
+    """Where in the file something of this (the first) take stands."""
+    index = next((index for index, one in enumerate(take.interactions) if one.uri == uri), None)
+    return None if index is None else line_of(path, ("interactions", index, *below))
 
 
 class RecordedError(Exception):

@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.left_out import left_out
-from pytest_mala.case.recorded import RecordedError, check_results, check_trees, read_base, read_snapshots
+from pytest_mala.case.recorded import read_recorded
 from pytest_mala.clock import Clock, VirtualClock
 from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
 from pytest_mala.gate import CheckResult, compare_verdicts, notes
 from pytest_mala.session.log import LogWriter
-from pytest_mala.transport.cassette import Cassette, line_of, read
+from pytest_mala.transport.cassette import read
 from pytest_mala.transport.play import Player
-from pytest_mala.transport.takes import read_take
-from pytest_mala.transport.wellformed import TakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_mala.case.stage import Stage
     from pytest_mala.case.watch import Watch
     from pytest_mala.issue import EndReason, Issue
-    from pytest_mala.transport.cassette import Take
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
 __all__ = ["ReplayRun"]
@@ -47,43 +44,24 @@ class ReplayRun:
         """
         try:
             cassette = read(self._path)
+            if cassette.issue != self._issue.id:
+                what = f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}"
+                raise CassetteError(self._path, what)
+            self._take = read_recorded(self._path, cassette, keeps_ignored=bool(self._issue.workspace.include))
         except CassetteMissingError:
             raise CassetteMissingError(
                 f"{self.where}: there is no cassette for {self._issue.id}; {self.remedy}"
             ) from None
         except CassetteError as error:
-            raise self._refused(error.what, error.line) from None
-        if cassette.issue != self._issue.id:
-            raise self._refused(f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}")
-        if len(cassette.takes) > 1:
-            raise self._refused(f"expected one take (this version plays no more), got {len(cassette.takes)}")
-        self._read(cassette.takes[0], cassette.edited)
+            raise self._refused(error) from None
+        self._is_edited = cassette.edited
+        self.base = self._take.base
+        start = datetime.fromisoformat(cassette.takes[0].start)
+        self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
 
-    def _read(self, take: Take, is_edited: bool) -> None:
-        """The values of a take. Raises CassetteError for the first that can't be played."""
-        self._is_edited = is_edited
-        try:
-            self._script = read_take(take.interactions)
-            self.base = read_base(self._script)
-            self._snapshots = read_snapshots(self._script)
-            keeps_ignored = bool(self._issue.workspace.include)
-            check_trees(self._script, self.base, self._snapshots, keeps_ignored=keeps_ignored)
-            check_results(self._script.gates)
-        except TakeError as error:
-            raise self._refused(str(error), self._line(take, error.uri, error.where)) from None
-        except RecordedError as error:
-            uri = f"{Cassette.prefix(self._issue.id, take.number)}{error.place}"
-            raise self._refused(str(error), self._line(take, uri, ("response",))) from None
-        self.clock: Clock = VirtualClock(datetime.fromisoformat(take.start), frozen=self._settings.frozen)
-
-    def _refused(self, what: str, line: int | None = None) -> CassetteError:
+    def _refused(self, error: CassetteError) -> CassetteError:
         command = self._settings.record_command.format(issue=self._issue.id)
-        return CassetteError(self.where, f"{what}; to record it anew: {command}", line)
-
-    def _line(self, take: Take, uri: str, below: tuple[str | int, ...]) -> int | None:
-        """Where in the file something of this (the first) take stands."""
-        index = next((index for index, one in enumerate(take.interactions) if one.uri == uri), None)
-        return None if index is None else line_of(self._path, ("interactions", index, *below))
+        return CassetteError(self.where, f"{error.what}; to record it anew: {command}", error.line)
 
     @property
     def where(self) -> str:
@@ -101,7 +79,7 @@ class ReplayRun:
         self._stage = stage
         self._workspace = workspace
         with self._named():
-            workspace.load(list(self._snapshots.values()), edited=self._is_edited)
+            workspace.load(list(self._take.snapshots.values()), edited=self._is_edited)
 
     def log_writer(self) -> LogWriter | None:
         """The log is written from the recorded frames."""
@@ -111,7 +89,7 @@ class ReplayRun:
     def open(self, watch: Watch) -> Iterator[Tape]:
         """A player of the take; nothing has to be closed."""
         self._player = Player(
-            self._script,
+            self._take.script,
             self._stage.names(),
             watch,
             switch_tree=self._switch,
@@ -128,7 +106,7 @@ class ReplayRun:
 
     def _restore(self, turn: int) -> None:
         with self._named(f" turn {turn}:"):
-            self._workspace.restore(self._snapshots[turn])
+            self._workspace.restore(self._take.snapshots[turn])
 
     @contextmanager
     def _named(self, place: str = "") -> Iterator[None]:
@@ -148,7 +126,7 @@ class ReplayRun:
 
     def snapshot(self) -> Snapshot:
         """The recorded tree of the turn that has ended."""
-        return self._snapshots[self._player.turn]
+        return self._take.snapshots[self._player.turn]
 
     def recorded_seconds(self, attempt: int) -> float | None:
         """What the checks of this attempt took."""
@@ -165,7 +143,7 @@ class ReplayRun:
     def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
         """Everything recorded must have been played."""
         self._player.finish()
-        kept_out = (name for snapshot in self._snapshots.values() for name in snapshot.kept_out)
+        kept_out = (name for snapshot in self._take.snapshots.values() for name in snapshot.kept_out)
         return (*left_out(self._workspace.notes, kept_out), *self._notes, *self._player.notes)
 
     def describe(self) -> str:

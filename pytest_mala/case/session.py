@@ -202,7 +202,7 @@ class Session:
             cost_usd=output.usage.cost_usd,
             virtual_seconds=elapsed,
             transcript=self._watch.transcript.render(),
-            notes=(*notes, *self._watch.notes),
+            notes=(*notes, *self._gate.notes, *self._watch.notes),
         )
 
 

@@ -125,7 +125,14 @@ def _judged(check: Check, done: Completed, names: Mapping[str, str]) -> CheckRes
         output=steady_output(done.output, names),
         seconds=done.seconds,
         reason=reason,
+        left=_left(done),
     )
+
+
+def _left(done: Completed) -> str:
+    if done.lives_on:
+        return "left a process behind that could not be found or ended"
+    return "left processes behind; they were ended" if done.left_behind else ""
 
 
 def _verdict(check: Check, done: Completed) -> tuple[Verdict, str]:

@@ -31,6 +31,7 @@ class CheckResult:
 
     `exit_status` is None when the command never started or was killed; `output` is bounded, paths of this run are
     replaced by names; `seconds` are real ones and kept apart from the rest; `reason` is one line, empty if passed.
+    `left` says what the command left running, empty if nothing; it is told in this run and not recorded.
     """
 
     name: str
@@ -41,6 +42,7 @@ class CheckResult:
     output: str = ""
     seconds: float = 0.0
     reason: str = ""
+    left: str = ""
 
     @property
     def is_passed(self) -> bool:
@@ -48,7 +50,7 @@ class CheckResult:
         return self.verdict is Verdict.PASSED
 
     def to_data(self) -> dict[str, Any]:
-        """The result as it stands in a cassette: a JSON object without `seconds`, which differ from run to run."""
+        """The result as it stands in a cassette: a JSON object without what differs from run to run."""
         return {
             "name": self.name,
             "kind": self.kind,

@@ -208,6 +208,14 @@ class TestPaths:
         assert [row.output for row in found.checks] == ["${WORKSPACE} ${FOO}"]
 
 
+def test_what_a_check_left_running_is_a_note(tmp_path: Path) -> None:
+    command = "sleep 60 >/dev/null 2>&1 & true"
+    check = json.dumps({"run": command, "shell": True})
+    tape = worked().over().gate(command=command).states(STARTED, *JUDGED, SUCCEEDED)
+    found = result(play(tmp_path, tape, check=check))
+    assert found.notes == ("check 'ok' left processes behind; they were ended",)
+
+
 class TestMarkers:
     def test_a_marker_is_judged_without_a_check(self, tmp_path: Path) -> None:
         tape = worked("ISSUE_NO_CHANGE: it is right").over().states(STARTED, *JUDGED, SUCCEEDED)

@@ -53,6 +53,21 @@ def is_alive(pid):
     return state != "Z"
 
 
+class TestWhatIsLeftRunning:
+    def test_nothing(self, run):
+        (found,) = run(python("print('hi')"))
+        assert found.left == ""
+
+    def test_what_was_left_is_ended_and_told(self, run):
+        (found,) = run(Check(name="t", command="sleep 60 >/dev/null 2>&1 & echo $!", shell=True))
+        assert (found.verdict, found.left) == (Verdict.PASSED, "left processes behind; they were ended")
+        assert not is_alive(int(found.output))
+
+    def test_a_result_is_recorded_without_it(self, run):
+        (found,) = run(Check(name="t", command="sleep 60 >/dev/null 2>&1 & echo hi", shell=True))
+        assert "left" not in found.to_data()
+
+
 class TestHowAChecksEnds:
     def test_all_are_run_in_order_and_reported(self, run):
         found = run(
