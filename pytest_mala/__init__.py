@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "pytest_mala.agent.client": ("SDKClientFactory",),
     "pytest_mala.agent.deadlock": (
         "AgentInfo",
         "DeadlockCallback",
@@ -139,6 +140,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_house.py compares the two lists
+    from pytest_mala.agent.client import SDKClientFactory as SDKClientFactory
     from pytest_mala.agent.deadlock import (
         AgentInfo as AgentInfo,
         DeadlockCallback as DeadlockCallback,

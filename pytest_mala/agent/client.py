@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from types import TracebackType
 
+    from pytest_mala.transport.live import CLITransport
     from pytest_mala.transport.record import WireTransport
 
-__all__ = ["ControlTimeoutError", "SDKClients", "SessionClient", "Tape"]
+__all__ = ["ControlTimeoutError", "SDKClientFactory", "SDKClients", "SessionClient", "Tape"]
 
 _MOST_CHARACTERS_PER_LINE = 64 * 1024 * 1024  # the SDK's default of 1 MiB kills the reader for good (sdk.md 1.2)
 
@@ -191,3 +192,33 @@ class SDKClients:
     def with_resume(self, options: object, session_id: str) -> object:
         """The same options, continuing that session (session:B1: only this resumes)."""
         return dataclasses.replace(options, resume=session_id)  # type: ignore[type-var]
+
+
+class SDKClientFactory(SDKClients):
+    """The contract's factory for whoever drives `AgentSessionRunner` himself: each client starts the CLI with its
+    options, and nothing is recorded.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_NoTape(), settings={}, overrides={})
+
+    def create_options(self, *, env: dict[str, str] | None = None, **asked: Any) -> object:
+        """The SDK's options. There is no lane to make an environment: the CLI sees that of this process with `env` over
+        it, as the SDK does it.
+        """
+        return dataclasses.replace(super().create_options(**asked), env=env or {})  # type: ignore[type-var]
+
+
+class _NoTape:
+    """Nobody listens."""
+
+    def connection(self, purpose: str, options: Any) -> CLITransport:
+        from pytest_mala.transport.live import CLITransport  # on use: a replay needs none
+
+        return CLITransport(options)
+
+    def decide(self, what: str) -> None:
+        pass
+
+    def turn_ended(self) -> None:
+        pass
