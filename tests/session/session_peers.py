@@ -340,6 +340,9 @@ class World:
     no_progress: Callable[..., bool] | None = None
     elapsed: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.gates, self.reviews = list(self.gates), list(self.reviews)  # a parameter of a test is not ours to use up
+
     def log_path(self, session_id: str) -> Path:
         self.calls.append(("log", session_id))
         path = self.folder / f"{session_id}.jsonl"
