@@ -168,7 +168,7 @@ async def _issue(name: str) -> tuple[float, float, float]:
     )
     began = REAL[0]()
     watch = _GateWatch()
-    case = Case(load_issues(ROOT / "issues" / f"{name}.md")[0], settings, events=watch)
+    case = Case(load_issues(ROOT / "issues" / f"{name}.md")[0], settings, events=[watch])
     try:
         case.prepare()
         prepared = REAL[0]()

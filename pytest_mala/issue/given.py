@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.errors import IssueError, UsageError
-from pytest_mala.issue.front_matter import FrontMatterError
 from pytest_mala.issue.issue_fields import issue_from
-from pytest_mala.issue.model import Limits
+from pytest_mala.issue.model import Limits, idle_seconds_for
+from pytest_mala.issue.nodes import Entry, ListNode, MapNode, Node, TextNode
 from pytest_mala.issue.value import Value, nearest
-from pytest_mala.issue.yaml_text import read_nodes
+from pytest_mala.issue.yaml_text import DEEPEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_mala.issue.model import Issue
@@ -34,8 +33,10 @@ def with_given(issue: Issue, given: Mapping[str, Any], *, shown: str) -> Issue:
     """
     if not given:
         return issue
-    read = _read({"id": issue.id, "title": issue.title}, given, issue.path, issue.body, shown)
+    read = _read(issue.id, issue.title, given, issue.path, issue.body, shown)
     limits = {name: getattr(read.limits, name) for name in LIMITS if name in given}
+    if "timeout" in given and "idle" not in given and issue.limits.idle == idle_seconds_for(issue.limits.timeout):
+        limits["idle"] = read.limits.idle  # it was, and stays, what follows from the timeout
     parts = {name: getattr(read, name) for name in PARTS if name in given}
     return dataclasses.replace(issue, limits=dataclasses.replace(issue.limits, **limits), **parts)
 
@@ -46,26 +47,54 @@ def issue_of_prompt(prompt: str, given: Mapping[str, Any], *, issue_id: str, pat
     `path` is the file that the paths of the issue are relative to, and beside which its model script stands.
     """
     title = prompt.strip().partition("\n")[0][:100].strip() or issue_id
-    return _read({"id": issue_id, "title": title}, given, path, prompt, shown)
+    return dataclasses.replace(_read(issue_id, issue_id, given, path, prompt, shown), title=title)
 
 
-def _read(front: dict[str, Any], given: Mapping[str, Any], path: Path, body: str, shown: str) -> Issue:
+def _read(issue_id: str, title: str, given: Mapping[str, Any], path: Path, body: str, shown: str) -> Issue:
     allowed = (*LIMITS, *PARTS)
     for name in given:
         if name not in allowed:
             question = nearest(name, allowed) or "."
             raise UsageError(f"{shown}: mala: unknown keyword {name!r}{question} Allowed: {', '.join(allowed)}")
-    front |= {name: given[name] for name in PARTS if name in given}
     limits = {name: given[name] for name in LIMITS if name in given}
     if limits.get("idle", "") is None:
         limits["idle"] = "off"  # None is the way in which Python says it
-    if limits:
-        front["limits"] = limits
+    parts = {name: given[name] for name in PARTS if name in given}
+    front = {"id": issue_id, "title": issue_id, **parts, **({"limits": limits} if limits else {})}
     try:
-        nodes = read_nodes(json.dumps(front, default=str))
-        assert nodes is not None, "an id stands in it"
-        return issue_from(Value(shown=shown, name="", node=nodes), path, body)
+        read = issue_from(Value(shown=shown, name="", node=_node(front, "", DEEPEST)), path, body)
     except IssueError as error:
         raise UsageError(f"{shown}: mala: {error.what}") from None
-    except FrontMatterError as error:
-        raise UsageError(f"{shown}: mala: {error.what}") from None
+    except _NoValueError as error:
+        raise UsageError(f"{shown}: mala: {error}") from None
+    return dataclasses.replace(read, title=title)
+
+
+class _NoValueError(Exception):
+    """A value has no counterpart in an issue file; the text says which and where."""
+
+
+def _node(value: object, name: str, depth: int) -> Node:
+    """A Python value as the reader of issue files would have found it."""
+    if depth < 0:
+        raise _NoValueError(f"{name[:60]}...: nested too deeply: at most {DEEPEST} levels are read")
+    match value:
+        case None:
+            return TextNode(text="null", line=1)
+        case bool() | int() | float():
+            return TextNode(text=str(value).lower(), line=1)
+        case str():
+            return TextNode(text=value, line=1, plain=False)
+        case Mapping():
+            wrong = next((key for key in value if not isinstance(key, str)), None)
+            if wrong is not None:
+                raise _NoValueError(f"{name}: expected texts as names, got one of type {type(wrong).__name__}")
+            below = f"{name}." if name else ""
+            entries = (
+                Entry(name=key, line=1, value=_node(item, f"{below}{key}", depth - 1)) for key, item in value.items()
+            )
+            return MapNode(entries=tuple(entries), line=1)
+        case list() | tuple():
+            return ListNode(items=tuple(_node(item, name, depth - 1) for item in value), line=1)
+    what = "expected a text, number, list or mapping"
+    raise _NoValueError(f"{name}: {what}, got a value of type {type(value).__name__}")

@@ -53,7 +53,7 @@ class GateCheck:
 
     def __repr__(self) -> str:
         """One line: name, verdict, reason."""
-        return f"<check {self.name}: {self.verdict}{f' ({self.reason})' if self.reason else ''}>"
+        return f"<check {self.name}: {self.verdict}{f' ({plain(self.reason)})' if self.reason else ''}>"
 
     def explained(self, op: str, other: Any) -> list[str]:
         """Lines for a comparison that does not hold, with the end of the check's output."""
@@ -61,7 +61,7 @@ class GateCheck:
         wanted = other if isinstance(other, str) else repr(other)
         text, total = tail(plain(self.output), _OUTPUT_LINES)
         cut = [f"  ... (last {_OUTPUT_LINES} of {total} lines)"] if total > _OUTPUT_LINES else []
-        reason = [f"because: {self.reason}"] if self.reason else []
+        reason = [f"because: {plain(self.reason)}"] if self.reason else []
         shown = [*cut, *indented(text, "  ")] if total else []
         return [f"check {self.name} {self.verdict}, {word} {wanted}", *reason, *shown]
 
@@ -96,8 +96,8 @@ class Gates(Mapping[str, GateCheck]):
     def attempt(self, number: int) -> Gates:
         """The checks of that attempt, counted from 1. Raises UnknownNameError if there was none."""
         __tracebackhide__ = True
-        if not 1 <= number <= len(self._attempts):
-            raise UnknownNameError(f"there is no gate attempt {number}: the session had {len(self._attempts)}")
+        if number not in range(1, len(self._attempts) + 1):
+            raise UnknownNameError(f"there is no gate attempt {number!r}: the session had {len(self._attempts)}")
         return Gates(self._attempts, number)
 
     def __getitem__(self, name: str) -> GateCheck:
@@ -106,6 +106,10 @@ class Gates(Mapping[str, GateCheck]):
         if not self._attempts:
             raise UnknownNameError(f"there is no check {name!r}: the session never came to its gate")
         return self._checks[known("check", name, self._checks)]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a check of that name."""
+        return name in self._checks
 
     def __iter__(self) -> Iterator[str]:
         """The names, in the order of the checks."""

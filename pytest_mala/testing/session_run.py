@@ -53,7 +53,7 @@ class SessionRun:
     @property
     def tools(self) -> ToolCalls:
         """The tool calls, with name, input, result and turn."""
-        return ToolCalls(self.result.tools)
+        return ToolCalls(self.result.tools, folder=str(self.workspace.path))
 
     @property
     def usage(self) -> SessionUsage:

@@ -21,11 +21,14 @@ _VALUE_LENGTH: Final = 32
 
 class ToolCalls(Sequence["ToolCall"]):
     """Tool calls in the order in which they were begun; a selection of them remembers what was asked for, and of which
-    calls.
+    calls. `folder` is the tree that they worked in.
     """
 
-    def __init__(self, calls: Iterable[ToolCall], *, asked: str = "", of: ToolCalls | None = None) -> None:
+    def __init__(
+        self, calls: Iterable[ToolCall], *, folder: str = "", asked: str = "", of: ToolCalls | None = None
+    ) -> None:
         self._calls = tuple(calls)
+        self._folder = folder
         self._asked = asked
         self._of = of
 
@@ -55,7 +58,7 @@ class ToolCalls(Sequence["ToolCall"]):
         return [call.name for call in self._calls]
 
     def _selected(self, asked: str, calls: Iterable[ToolCall]) -> ToolCalls:
-        return ToolCalls(calls, asked=asked, of=self)
+        return ToolCalls(calls, folder=self._folder, asked=asked, of=self)
 
     @overload
     def __getitem__(self, index: int) -> ToolCall: ...
@@ -64,7 +67,7 @@ class ToolCalls(Sequence["ToolCall"]):
     def __getitem__(self, index: int | slice) -> ToolCall | ToolCalls:
         """A call by its place, or a part of them."""
         if isinstance(index, slice):
-            return ToolCalls(self._calls[index], asked=self._asked, of=self._of)
+            return ToolCalls(self._calls[index], folder=self._folder, asked=self._asked, of=self._of)
         try:
             return self._calls[index]
         except IndexError:
@@ -86,7 +89,7 @@ class ToolCalls(Sequence["ToolCall"]):
     def __repr__(self) -> str:
         """One line: how many, and which; where none was found, what there was instead."""
         if self._calls:
-            return f"<{self._counted()}: {_listed(_shown(call) for call in self._calls)}>"
+            return f"<{self._counted()}: {_listed(self._shown(call) for call in self._calls)}>"
         asked, there = [], self
         while not there._calls and there._of is not None:
             asked.append(there._asked)
@@ -95,7 +98,7 @@ class ToolCalls(Sequence["ToolCall"]):
         if not there:
             return f"<{wanted}: the session has none>"
         is_name = asked[-1].startswith("named ")
-        shown = _listed(call.name if is_name else _shown(call) for call in there)
+        shown = _listed(call.name if is_name else self._shown(call) for call in there)
         return f"<{wanted}, among {there._counted()}: {shown}>"  # noqa: SLF001
 
     def _counted(self) -> str:
@@ -106,19 +109,20 @@ class ToolCalls(Sequence["ToolCall"]):
             one = one._of
         return " ".join([counted(len(self._calls), "tool call"), *reversed(asked)])
 
+    def _shown(self, call: ToolCall) -> str:
+        """The call with the first text of its input, which says most about it; files by their place in the tree."""
+        first: tuple[str, Any] | None = next(((k, v) for k, v in call.input.items() if isinstance(v, str)), None)
+        if first is None:
+            return call.name
+        text = " ".join(plain(first[1]).split())
+        if self._folder:
+            text = text.replace(f"{self._folder}/", "")
+        if len(text) > _VALUE_LENGTH:
+            text = text[: _VALUE_LENGTH - 3].rstrip() + "..."
+        return f"{call.name}({first[0]}={text})"
+
 
 def _listed(calls: Iterable[str]) -> str:
     shown = list(calls)
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more
-
-
-def _shown(call: ToolCall) -> str:
-    """The call with the first text of its input, which says most about it."""
-    first: tuple[str, Any] | None = next(((k, v) for k, v in call.input.items() if isinstance(v, str)), None)
-    if first is None:
-        return call.name
-    text = " ".join(plain(first[1]).split())
-    if len(text) > _VALUE_LENGTH:  # of a path the end says more
-        text = "..." + text[3 - _VALUE_LENGTH :] if text.startswith("/") else text[: _VALUE_LENGTH - 3].rstrip() + "..."
-    return f"{call.name}({first[0]}={text})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -81,13 +82,8 @@ def json_difference(recorded: Any, now: Any) -> str:
     >>> json_difference({"a": [1, 2]}, {"a": [1, 3], "b": None})
     '$.a[1]: recorded 2, now 3; $.b: only now (None)'
     """
-    found = []
-    for place in _differences(recorded, now, "$"):
-        found.append(place)
-        if len(found) == _MOST_HUNKS:
-            found[-1] = "..."
-            break
-    return "; ".join(found)
+    found = list(itertools.islice(_differences(recorded, now, "$"), _MOST_HUNKS + 1))
+    return "; ".join([*found[:_MOST_HUNKS], *(["..."] if len(found) > _MOST_HUNKS else [])])
 
 
 def _differences(recorded: Any, now: Any, path: str) -> Iterator[str]:

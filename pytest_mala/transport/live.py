@@ -76,7 +76,9 @@ def _wait_for_end(pid: int) -> None:
         except OSError:
             return  # it was reaped meanwhile
         try:
-            select.select([ended], [], [], _GRACE_SECONDS)
+            poll = select.poll()  # not select(): it can't look at a descriptor above 1,023
+            poll.register(ended, select.POLLIN)
+            poll.poll(_GRACE_SECONDS * 1000)
         finally:
             os.close(ended)
 

@@ -14,6 +14,10 @@ from pytest_mala.issue.given import LIMITS, PARTS, issue_of_prompt, with_given
 ISSUE = Issue(id="x-1", title="T", body="Do it.", path=Path("issues/x-1.md"), limits=Limits(idle=7.0, gate_retries=9))
 
 
+CIRCLE: dict = {}
+CIRCLE["checks"] = CIRCLE
+
+
 def given(**keywords):
     return with_given(ISSUE, keywords, shown="t.py:3")
 
@@ -36,6 +40,20 @@ def test_none_takes_a_limit_away():
 def test_each_limit_can_be_given(name):
     value = "90s" if name in ("timeout", "idle") else 2
     assert getattr(given(**{name: value}).limits, name) == (90.0 if value == "90s" else 2)
+
+
+def test_the_idle_time_follows_a_new_timeout_unless_it_was_set():
+    usual = dataclasses.replace(ISSUE, limits=Limits())
+    assert with_given(usual, {"timeout": "3h"}, shown="t.py:3").limits.idle == 900.0
+    assert with_given(usual, {"timeout": "3h", "idle": "5s"}, shown="t.py:3").limits.idle == 5.0
+    assert given(timeout="3h").limits.idle == 7.0
+
+
+def test_any_text_stays_as_it_is():
+    title = "Fix the \U0001f41b: \x85 \u2028 'now'"
+    issue = dataclasses.replace(ISSUE, title=title)
+    assert with_given(issue, {"turns": 3}, shown="t.py:3").title == title
+    assert issue_of_prompt(title, {}, issue_id="a", path=Path("t.py"), shown="t.py:3").body == title
 
 
 def test_a_field_is_replaced_as_a_whole():
@@ -68,6 +86,11 @@ def test_a_prompt_becomes_an_issue():
          "system_prompt, got '7.5'"),
         ({"workspace": {"path": "x", "branch": "y"}}, "workspace.branch: unknown field. Allowed: path, revision, "
          "shared, include, exclude"),
+        ({"workspace": {(1, 2): 2}}, "workspace: expected texts as names, got one of type tuple"),
+        ({"gate": {"checks": {"t": print}}}, "gate.checks.t: expected a text, number, list or mapping, got a value of "
+         "type builtin_function_or_method"),
+        ({"gate": CIRCLE}, "gate.checks.checks.checks.checks.checks.checks.checks.checks...: nested too deeply: at "
+         "most 10 levels are read"),
         ({"gate": {"checks": {"a": "\x07"}}}, "gate.checks.a: expected a command on one line, without control "
          "characters, got '\\x07'"),
     ],

@@ -80,6 +80,13 @@ def test_a_repeated_call_is_told_once_and_a_foreign_result_never():
     assert (call.input, call.result, call.is_error) == ({"command": "ls"}, "a\nb", True)
 
 
+def test_only_true_is_an_error():
+    conversation = Conversation()
+    conversation.frame("cli", use("Bash", {}))
+    conversation.frame("cli", result("x", is_error="no"))
+    assert not conversation.tools[0].is_error
+
+
 def test_a_call_of_a_sub_agent_names_the_call_that_started_it():
     conversation = Conversation()
     conversation.frame("cli", use("Read", {}) | {"parent_tool_use_id": "toolu_0"})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from pytest_mala.case import CheckRow
@@ -45,6 +48,15 @@ class TestOutcome:
             "already-complete, gate-failed, review-failed, no-progress, no-log, idle, timeout, context, budget, "
             "agent-error, aborted, deadlock-victim"
         )
+
+    def test_it_can_be_copied_and_sent_between_processes(self):
+        for other in (copy.deepcopy(GATE_FAILED), pickle.loads(pickle.dumps(GATE_FAILED))):
+            assert (other, other.why, type(other)) == ("gate-failed", GATE_FAILED.why, Outcome)
+
+    def test_the_agent_s_words_do_nothing_to_the_terminal(self):
+        outcome = Outcome(EndReason.PASSED, "\x1b]0;title\x07done")
+        assert repr(outcome) == "<passed: done>"
+        assert explain("==", outcome, "idle") == ["the session ended passed, expected idle", "because: done"]
 
     def test_it_shows_why(self):
         assert repr(GATE_FAILED) == "<gate-failed: Gate failed: test>"
@@ -104,6 +116,11 @@ class TestGates:
         with pytest.raises(UnknownNameError) as caught:
             assert Gates(ATTEMPTS)["test"] == "ok"
         assert str(caught.value) == "no verdict is called 'ok'. There are: passed, failed, timed-out, error"
+
+    def test_two_checks_are_equal_by_name_verdict_and_output(self):
+        one, other = Gates(ATTEMPTS).attempt(1)["test"], Gates(ATTEMPTS)["test"]
+        assert one == Gates(ATTEMPTS).attempt(1)["test"]
+        assert one != other
 
     def test_without_an_attempt_nothing_passed(self):
         gates = Gates([])
@@ -165,10 +182,10 @@ class TestTools:
 
     def test_many_calls_and_long_inputs_are_cut(self):
         assert repr(ToolCalls([call("TodoWrite", todos=[])])) == "<1 tool call: TodoWrite>"
-        path = "/tmp/mala-12345678/workspace/package/calc.py"
-        assert repr(ToolCalls([call("Read", file_path=path)])) == (
-            "<1 tool call: Read(file_path=...678/workspace/package/calc.py)>"
-        )
+        read = [call("Read", file_path="/tmp/mala-12345678/workspace/package/calc.py")]
+        assert repr(ToolCalls(read)) == "<1 tool call: Read(file_path=/tmp/mala-12345678/workspace/...)>"
+        of_a_tree = ToolCalls(read, folder="/tmp/mala-12345678/workspace")
+        assert repr(of_a_tree.named("Read")) == "<1 tool call named 'Read': Read(file_path=package/calc.py)>"
         many = repr(ToolCalls([call("Read", file_path=str(n)) for n in range(10)]))
         assert many.startswith("<10 tool calls: Read(file_path=0), ")
         assert many.endswith("Read(file_path=5) and 4 more>")

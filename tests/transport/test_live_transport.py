@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import stat
@@ -128,6 +129,27 @@ async def test_ending_it_ends_its_group_and_lets_it_end_its_tools(
         await cli.close()
         os.close(door)
     cli.terminate()  # there is nothing to end any more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is waited for")
+async def test_it_is_ended_also_where_many_files_are_open(tmp_path: Path) -> None:
+    """`select` can't look at a descriptor above 1,023."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+    cli = transport(program(tmp_path, "import os\nos.setsid()\n" + SAYS_ITS_ARGUMENTS))
+    await cli.connect()
+    await first_frame(cli)
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        cli.terminate()
+        with pytest.raises(Exception, match="exit code"):
+            async for _ in cli.read_messages():
+                pass
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await cli.close()
 
 
 async def test_there_is_nothing_to_end_before_it_is_connected(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ class TestDifferences:
 
     def test_only_the_first_places_are_named(self) -> None:
         assert json_difference(list(range(10)), list(range(1, 11))).endswith("; ...")
+        assert json_difference(list(range(5)), list(range(1, 6))).endswith("; $[4]: recorded 4, now 5")
 
     def test_only_longer_texts_are_shown_by_their_words(self) -> None:
         short, long = "word " * 12, "word " * 12 + "."

@@ -20,7 +20,10 @@ _TOKEN: Final = rf"(?<![0-9A-Za-z])(?:{_UUID}|(?:toolu|msg|req)_[0-9A-Za-z_]+)"
 _IS_UUID = re.compile(_UUID)
 _SDK_REQUEST = re.compile(r"req_([0-9]+)_[0-9a-f]{8}")
 _API_ID = re.compile(r"(toolu|msg|req)_[0-9A-Za-z_]+")
-_TASK_ID = re.compile(r"((?:[a-z]+[_-])?[a-z]?)((?=[a-z0-9]*[0-9])[a-z0-9]{5,})")
+_TASK_ID = re.compile(
+    r"([a-z])([a-z0-9]{8})"  # what the CLI makes of a kind and eight random letters or digits
+    r"|((?:[a-z]+[_-])?[a-z]?)((?=[a-z0-9]*[0-9])[a-z0-9]{5,})"  # others are told from words by a digit
+)
 _RUN_ID = re.compile(r"[a-z0-9]{9}-[0-9a-f]{8}")  # of a background task: when it began, and a random number
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -131,8 +134,9 @@ class Aliases:
             shape = "req_api" if match[1] == "req" else match[1]
             self._names[value] = f"{shape}_{connection}_{self._next(shape, connection):04d}"
         elif _TASK_KEY.fullmatch(key) and (match := _TASK_ID.fullmatch(value)):
-            number = self._next(match[1] + str(len(value)), connection)
-            self._names[value] = f"{match[1]}{connection}{number:0{len(match[2]) - len(str(connection))}d}"
+            kind, rest = (match[1], match[2]) if match[1] else (match[3], match[4])
+            number = self._next(kind + str(len(value)), connection)
+            self._names[value] = f"{kind}{connection}{number:0{len(rest) - len(str(connection))}d}"
             self._find(value)
         elif _TASK_KEY.fullmatch(key) and _RUN_ID.fullmatch(value):
             self._names[value] = f"{connection:09d}-{self._next('run', connection):08d}"

@@ -105,6 +105,14 @@ def test_a_session_keeps_its_name_over_connections() -> None:
     assert aliases.map_text(f"--resume {SESSION}") == "--resume 00000001-0000-4000-8000-000000000001"
 
 
+@pytest.mark.parametrize("task_id", ["babcdefgh", "b12345678", "xa1b2c3d4"])
+def test_the_id_of_a_task_needs_no_digit(task_id: str) -> None:
+    """The CLI draws eight of 36 characters: one id in fourteen has letters only."""
+    aliases = Aliases()
+    assert aliases.canonical({"type": "system", "task_id": task_id}, 1)["task_id"] == f"{task_id[0]}10000001"
+    assert aliases.map_text(f"see {task_id}.output") == f"see {task_id[0]}10000001.output"
+
+
 def test_the_run_of_a_background_task_is_counted_on_each_connection() -> None:
     aliases = Aliases()
     frame = {"type": "system", "subtype": "task_started", "task_id": "bcme8un9m", "run_id": "0mwumjqqf-889782b5"}
