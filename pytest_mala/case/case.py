@@ -32,7 +32,8 @@ class Case:
     """One issue on a lane: `prepare`, then `run`, then `close` (whatever happened).
 
     `prompts` are the loaded prompt files, `agent_options` options of the SDK that have the last word, `events` sinks
-    that hear of everything the runner does.
+    that hear of everything the runner does. Before a session that was given up is recorded anew, `clear` is called on
+    those that have it.
     """
 
     def __init__(
@@ -117,7 +118,15 @@ class Case:
         except HarnessError:
             if not self._is_stale_wanted:
                 raise
-        return await self._session_on(self._recording()).run()
+        again = self._session_on(self._recording())
+        self._forget()
+        return await again.run()
+
+    def _forget(self) -> None:
+        """The session begins anew: what sinks that keep events were told of the abandoned one is not part of it."""
+        for sink in self._events:
+            if (clear := getattr(sink, "clear", None)) is not None:
+                clear()
 
     def close(self) -> None:
         """Delete the case's folders."""

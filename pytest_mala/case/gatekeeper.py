@@ -78,7 +78,7 @@ class Gatekeeper:
             snapshot=snapshot,
             resolution=resolution,
             already_complete_commit=self._workspace.has_commit_naming(issue_id) if resolution is not None else None,
-            since=self._since(log_path, retry_state, snapshot) if self._attempts > 1 else None,
+            since=self._since(log_path, retry_state, snapshot),
             shown=self._shown,
         )
         self.judged.append(result)

@@ -155,13 +155,24 @@ def check_trees(script: TakeScript, base: Base, snapshots: Mapping[int, Snapshot
 
 
 def check_results(gates: Mapping[int, GateScript]) -> None:
-    """Raises RecordedError for a row of a gate that is no result of a check."""
+    """Raises RecordedError for a row of a gate that is no result of a check, or that contradicts itself."""
     for attempt, gate in gates.items():
         for row in gate.rows:
             try:
-                CheckResult.from_data(row)
+                result = CheckResult.from_data(row)
             except HarnessError as error:
                 raise RecordedError(f"gate/{attempt}", str(error)) from None
+            if wrong := _contradiction(result):
+                raise RecordedError(f"gate/{attempt}", f"check {result.name[:80]!r}: {wrong}")
+
+
+def _contradiction(result: CheckResult) -> str:
+    """What no check ends with, whatever its issue asks for; empty if the result can be."""
+    if not result.is_passed:
+        return "" if result.reason else f"reason: expected one, since the verdict is {result.verdict.value}, got none"
+    if result.reason:
+        return f"reason: expected none, since the verdict is passed, got {result.reason[:80]!r}"
+    return "exit_status: expected a number, since the verdict is passed, got None" if result.exit_status is None else ""
 
 
 def _check_known(place: str, base: Base, known: set[str], named: Mapping[str, Iterable[str | None]]) -> None:

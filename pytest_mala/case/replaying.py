@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.left_out import left_out
 from pytest_mala.case.recorded import read_recorded
+from pytest_mala.case.settings import model_script
 from pytest_mala.clock import Clock, VirtualClock
 from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
 from pytest_mala.gate import CheckResult, compare_verdicts, notes
@@ -39,9 +40,7 @@ class ReplayRun:
         self.base: Base | None = None
 
     def load(self) -> None:
-        """Read the cassette. Raises CassetteMissingError with the command that records it, CassetteError if it can't
-        be trusted.
-        """
+        """Read the cassette. Raises CassetteMissingError with what records it, CassetteError if it can't be trusted."""
         try:
             cassette = read(self._path)
             if cassette.issue != self._issue.id:
@@ -49,15 +48,21 @@ class ReplayRun:
                 raise CassetteError(self._path, what)
             self._take = read_recorded(self._path, cassette, keeps_ignored=bool(self._issue.workspace.include))
         except CassetteMissingError:
-            raise CassetteMissingError(
-                f"{self.where}: there is no cassette for {self._issue.id}; {self.remedy}"
-            ) from None
+            raise CassetteMissingError(self._missing()) from None
         except CassetteError as error:
             raise self._refused(error) from None
         self._is_edited = cassette.edited
         self.base = self._take.base
         start = datetime.fromisoformat(cassette.takes[0].start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
+
+    def _missing(self) -> str:
+        """The command that records works only where there is a model script, so that comes first."""
+        script = model_script(self._issue)
+        first = f"write its model script {self._settings.shown(script)} first (the format: docs/model-script.md), then "
+        return (
+            f"{self.where}: there is no cassette for {self._issue.id}; {'' if script.is_file() else first}{self.remedy}"
+        )
 
     def _refused(self, error: CassetteError) -> CassetteError:
         command = self._settings.record_command.format(issue=self._issue.id)
@@ -66,8 +71,7 @@ class ReplayRun:
     @property
     def where(self) -> str:
         """The cassette, as messages name it."""
-        root = self._settings.rootdir
-        return str(self._path.relative_to(root)) if self._path.is_relative_to(root) else str(self._path)
+        return self._settings.shown(self._path)
 
     @property
     def remedy(self) -> str:

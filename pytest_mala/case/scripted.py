@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.environment import SCRIPTED_API_KEY, cli_command_wrapper, cli_environment
 from pytest_mala.case.left_out import left_out
+from pytest_mala.case.settings import model_script
 from pytest_mala.clock import Clock, RealClock
 from pytest_mala.errors import HarnessError, UsageError
 from pytest_mala.issue import EndReason
@@ -21,7 +22,6 @@ from pytest_mala.transport.takes import cli_version, interactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from pytest_mala.agent.client import Tape
     from pytest_mala.case.settings import CaseSettings
@@ -56,34 +56,26 @@ class ScriptedRun:
         self._cassette = settings.cassettes / f"{issue.id}.yaml"
         self.clock: Clock = RealClock()
         self.base: Base | None = None
+        self._script_path = model_script(issue)
         self._kept_out: list[str] = []
 
     @property
-    def script_path(self) -> Path:
-        """The model script of an issue stands beside its file."""
-        return self._issue.path.parent / f"{self._issue.id}.model.yaml"
-
-    @property
     def _shown_script(self) -> str:
-        return self._shown(self.script_path)
-
-    def _shown(self, path: Path) -> str:
-        root = self._settings.rootdir
-        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+        return self._settings.shown(self._script_path)
 
     def load(self) -> None:
         """Read the model script. Raises UsageError if there is none or it can't be used."""
         from pytest_mala.model import ModelScriptError, load_script  # on use: a replay's error needs no yaml
 
-        if not self.script_path.is_file():
+        if not self._script_path.is_file():
             raise UsageError(
                 f"{self._shown_script}: there is no model script for {self._issue.id}; "
                 "lane scripted needs one (its format: docs/model-script.md)"
             )
         try:
-            self._script = load_script(self.script_path)
+            self._script = load_script(self._script_path)
         except ModelScriptError as error:
-            raise UsageError(str(error).replace(str(self.script_path), self._shown_script)) from None
+            raise UsageError(str(error).replace(str(self._script_path), self._shown_script)) from None
 
     def begin(self, stage: Stage, workspace: Workspace) -> None:
         """Note where the agent works."""
@@ -125,7 +117,7 @@ class ScriptedRun:
         except Exception as error:
             if not self._is_journal_kept():
                 raise
-            kept = f"what was recorded is in {self._shown(self._journal.part)}"
+            kept = f"what was recorded is in {self._settings.shown(self._journal.part)}"
             if not isinstance(error, HarnessError):
                 error.add_note(kept)
                 raise
@@ -181,7 +173,7 @@ class ScriptedRun:
         broke down where the issue does not expect it: that would replay as a failure for ever.
         """
         if problems := self._server.problems:
-            raise HarnessError(problems[0].replace(str(self.script_path), self._shown_script))
+            raise HarnessError(problems[0].replace(str(self._script_path), self._shown_script))
         entries = read_journal(self._journal.part)
         last_words = self._last_words(entries) if reason is EndReason.AGENT_ERROR else []
         if self._store:
@@ -192,7 +184,7 @@ class ScriptedRun:
         return (*left_out(self._workspace.notes, self._kept_out), *self._unused(), *last_words)
 
     def _not_stored(self, why: str) -> str:
-        cassette = self._shown(self._cassette)
+        cassette = self._settings.shown(self._cassette)
         left = "was left as it was" if self._cassette.is_file() else "was not written"
         hint = "make the session work, or expect the end (`expect: agent-error`)"
         return f"{self._issue.id}: the session ended as agent-error ({why}), so {cassette} {left}; {hint}"
@@ -206,7 +198,8 @@ class ScriptedRun:
 
     def _unused(self) -> list[str]:
         unused = self._server.unused
-        return [f"{self.script_path.name}: {unused} answers were never asked for"] if unused else []
+        what = "1 answer was" if unused == 1 else f"{unused} answers were"
+        return [f"{self._script_path.name}: {what} never asked for"] if unused else []
 
     def _recorded(self, entries: list[dict[str, Any]]) -> Cassette:
         made = interactions(entries, issue=self._issue.id, take=1, canonical=_canonical(Aliases()))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mala.issue import EndReason
+    from pytest_mala.issue import EndReason, Issue
     from pytest_mala.session.config import SessionUsage
     from pytest_mala.session.conversation import Prompt, ToolCall
 
-__all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode"]
+__all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode", "model_script"]
 
 
 class Lane(Enum):
@@ -53,6 +53,15 @@ class CaseSettings:
     frozen: bool
     rootdir: Path
     record_command: str
+
+    def shown(self, path: Path) -> str:
+        """A path as messages name it: from the root folder, where it is inside of that."""
+        return str(path.relative_to(self.rootdir) if path.is_relative_to(self.rootdir) else path)
+
+
+def model_script(issue: Issue) -> Path:
+    """The model script of an issue; it stands beside its file."""
+    return issue.path.parent / f"{issue.id}.model.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

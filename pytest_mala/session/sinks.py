@@ -159,6 +159,10 @@ class RecordingSink(EverySink):
         """Keeps the event."""
         self._events.append(event)
 
+    def clear(self) -> None:
+        """Forgets all events so far: the session is given up, and another one begins in its place."""
+        self._events.clear()
+
     @property
     def events(self) -> list[SinkEvent]:
         """All events so far, in a list of its own."""

@@ -143,6 +143,32 @@ TAKES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda data: gate(data)["checks"][0].update(verdict="great"),
         "gate/1: recorded check result: verdict: expected one of passed, failed, timed-out, error; got 'great'",
     ),
+    **{
+        f"gate-{name}": (
+            lambda data, row=row: gate(data)["checks"][0].update(row),
+            f"gate/1: check 'compiles': {what}",
+        )
+        for name, row, what in (
+            (
+                "passed-killed",
+                {"exit_status": None},
+                "exit_status: expected a number, since the verdict is passed, got None",
+            ),
+            (
+                "passed-why",
+                {"reason": "exit status 1, expected 0"},
+                "reason: expected none, since the verdict is passed, got 'exit status 1, expected 0'",
+            ),
+            *(
+                (
+                    f"{verdict}-mute",
+                    {"verdict": verdict},
+                    f"reason: expected one, since the verdict is {verdict}, got none",
+                )
+                for verdict in ("failed", "timed-out", "error")
+            ),
+        )
+    },
     "session-id-up": (
         session_id("../../../../evil"),
         f"{QUERY}[0].cli.session_id: expected an id like a UUID, got '../../../../evil'",

@@ -283,8 +283,11 @@ def play(
     frozen: bool = True,
     with_base: bool = True,
     start: Mapping[str, Any] | None = None,
+    look: Callable[[Case], object] = lambda case: None,
 ) -> Played:
-    """A whole case on a cassette that holds this take, from its file to its outcome."""
+    """A whole case on a cassette that holds this take, from its file to its outcome; `look` is called before the end
+    of its folders.
+    """
     issue = only_issue(folder, limits, more, check)
     first = {"k": "turn", "t": 0.0, "turn": 0, "data": {"base": start or base()}}
     entries = ([first] if with_base else []) + tape.entries
@@ -307,7 +310,9 @@ def play(
     except Exception as error:
         return Played(error=error)
     else:
-        return _played(case.run)
+        played = _played(case.run)
+        look(case)
+        return played
     finally:
         case.close()
 

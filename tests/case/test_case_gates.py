@@ -24,7 +24,7 @@ from case_tapes import (
     play,
 )
 
-from pytest_mala.errors import Divergence, GateChangedError
+from pytest_mala.errors import Divergence, GateChangedError, HarnessError
 from pytest_mala.issue.model import EndReason
 from pytest_mala.session.sinks import RecordingSink
 from pytest_mala.workspace import prepare
@@ -214,6 +214,26 @@ def test_what_a_check_left_running_is_a_note(tmp_path: Path) -> None:
     tape = worked().over().gate(command=command).states(STARTED, *JUDGED, SUCCEEDED)
     found = result(play(tmp_path, tape, check=check))
     assert found.notes == ("check 'ok' left processes behind; they were ended",)
+
+
+def test_what_a_check_leaves_is_gone_after_the_gate(tmp_path: Path) -> None:
+    command = "echo x > left.txt; rm hello.txt"
+    check = json.dumps({"run": command, "shell": True})
+    tape = worked().over().gate(command=command).states(STARTED, *JUDGED, SUCCEEDED)
+    left: list[str] = []
+    result(play(tmp_path, tape, check=check, look=lambda case: left.append(case.workspace.diff())))
+    assert left == [""]
+
+
+def test_a_folder_that_is_missing_for_the_checks_is_no_failure_of_theirs(tmp_path: Path) -> None:
+    """The first check takes away the home of all checks, as a full disk might keep it from being there."""
+    command = 'rm -r "${HOME%/*/*}"'
+    check = f"{json.dumps({'run': command, 'shell': True})}, next: 'true'"
+    played = play(tmp_path, worked().over().gate(command=command).states(STARTED, *JUDGED, SUCCEEDED), check=check)
+    assert isinstance(played.error, HarnessError)
+    assert isinstance(played.error.__cause__, FileNotFoundError)
+    what = f"the checks could not be run: {played.error.__cause__}; free what is missing and run again"
+    assert played.told == what
 
 
 class TestMarkers:

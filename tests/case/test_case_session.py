@@ -11,6 +11,7 @@ import pytest
 from case_tapes import (
     FAILED,
     JUDGED,
+    PLACE,
     STARTED,
     SUCCEEDED,
     Played,
@@ -78,6 +79,20 @@ class TestLimits:
 
 
 class TestOptions:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("permission_mode", '"plan"'), ("allowed_tools", '["Read"]'), ("system_prompt", '"Be brief."')],
+    )
+    def test_what_the_issue_asks_for_goes_to_the_cli(self, tmp_path: Path, name: str, value: str) -> None:
+        more = f"agent: {{{name}: {value}}}\n"
+        assert result(play(tmp_path, passing(options_with(**{name: value})), more=more)).outcome is EndReason.PASSED
+        played = play(tmp_path, passing(), more=more)
+        assert isinstance(played.error, Divergence)
+        first, *lines = played.told.splitlines()
+        assert first == f"{PLACE}: connection 1: the agent's options are not the recorded ones"
+        (line,) = (line for line in lines if line.strip(" {+").startswith(f"{name}: "))
+        assert "{+" in line
+
     def test_tools_that_the_issue_takes_away_come_on_top_of_the_runner_s_own(self, tmp_path: Path) -> None:
         tape = passing(options_with(disallowed_tools='["TodoWrite", "WebSearch"]'))
         more = "agent: {disallowed_tools: [WebSearch, TodoWrite]}\n"

@@ -57,8 +57,8 @@ session calc-1: add() subtracts
     0.702  state AWAITING_LOG, effect WAIT_FOR_LOG
 
     0.910  gate attempt 1: 1 of 2 checks failed: test
-               ok    lint
-               FAIL  test: exit status 1, expected 0
+               ok      lint
+               FAILED  test: exit status 1, expected 0
                      E   assert 5 == -1
                      1 failed in 0.00s
            (300.0 s of silence)
@@ -476,8 +476,8 @@ class TestNotices:
         transcript.checks(1, [CheckRow(name="a", verdict="passed", output="not shown")], 1)
         transcript.checks(2, [CheckRow(name="b", verdict="timed-out", reason="did not end within 2 s")], 2)
         assert transcript.render(times=False) == (
-            "session x-1: title\n\ngate attempt 1: 1 check passed\n    ok    a\n"
-            "\ngate attempt 2: 1 of 1 check failed: b\n    TIMED-OUT  b: did not end within 2 s\n"
+            "session x-1: title\n\ngate attempt 1: 1 check passed\n    ok      a\n"
+            "\ngate attempt 2: 1 of 1 check failed: b\n    TIMED OUT  b: did not end within 2 s\n"
         )
 
 

@@ -317,9 +317,9 @@ def _quoted(content: object) -> tuple[Piece, ...]:
 
 def _check_pieces(row: CheckRow) -> Iterator[Piece]:
     if row.verdict == "passed":
-        yield Piece(text=f"ok    {row.name}")
+        yield Piece(text=f"ok      {row.name}")
         return
     reason = f": {row.reason}" if row.reason else ""
-    yield Piece(text=f"{'FAIL' if row.verdict == 'failed' else row.verdict.upper()}  {row.name}{reason}")
+    yield Piece(text=f"{row.verdict.upper().replace('-', ' '):<6}  {row.name}{reason}")
     if output := row.output.strip("\n"):
         yield Piece(text=output, mark=_INDENT + "  ", margin=_INDENT + "  ")
