@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["GateTape", "Gatekeeper"]
 
 
+_BLIND = "what a check leaves behind as a daemon is neither found nor ended here"
+
+
 class GateTape(Protocol):
     """Where results of checks are recorded, or where the recorded ones come from."""
 
@@ -62,7 +65,7 @@ class Gatekeeper:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What checks left running, each told once."""
+        """What checks left running or may have, each told once."""
         return tuple(self._left)
 
     async def check(self, issue_id: str, log_path: Path, retry_state: RetryState) -> tuple[GateResult, int]:
@@ -95,6 +98,7 @@ class Gatekeeper:
                 what = f"the checks could not be run: {error}; free what is missing and run again"
                 raise HarnessError(what) from error
         self._left |= {f"check {one.name!r} {one.left}": None for one in now if one.left}
+        self._left |= {f"{_BLIND}: {one.blind}": None for one in now if one.blind}
         results = self._tape.settle(self._attempts, now)
         self._workspace.clean()
         return results

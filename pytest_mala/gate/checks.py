@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import signal
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -126,6 +127,8 @@ def _judged(check: Check, done: Completed, names: Mapping[str, str]) -> CheckRes
         seconds=done.seconds,
         reason=reason,
         left=_left(done),
+        # elsewhere it is always so, and the docs say it
+        blind=done.blind_because if sys.platform == "linux" else "",
     )
 
 

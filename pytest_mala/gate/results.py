@@ -31,7 +31,8 @@ class CheckResult:
 
     `exit_status` is None when the command never started or was killed; `output` is bounded, paths of this run are
     replaced by names; `seconds` are real ones and kept apart from the rest; `reason` is one line, empty if passed.
-    `left` says what the command left running, empty if nothing; it is told in this run and not recorded.
+    `left` says what the command left running, `blind` why a daemon of it would not have been found; both are empty
+    in the usual case, are told in this run and not recorded.
     """
 
     name: str
@@ -43,6 +44,7 @@ class CheckResult:
     seconds: float = 0.0
     reason: str = ""
     left: str = ""
+    blind: str = ""
 
     @property
     def is_passed(self) -> bool:

@@ -220,9 +220,23 @@ def _record(config: pytest.Config, lane: LaneName, environ: Mapping[str, str]) -
     )
 
 
+def is_in_session(folder: Path) -> bool:
+    """Whether we run inside of a session's workspace: then a check runs the tests of the project that is worked on, and
+    the issues that its ini file names would be sessions inside of a session.
+    """
+    return any(
+        place.name == "workspace"
+        and place.parent.name.startswith("mala-")
+        and (place.parent / "workspace.git").is_dir()
+        for place in (folder, *folder.parents)
+    )
+
+
 def _roots(config: pytest.Config) -> tuple[Path, ...]:
     named = [_absolute(config.invocation_params.dir, path) for path in config.getoption("mala_issues")]
     kept = [_absolute(config.invocation_params.dir, path) for path in config.getini("mala_issues")]
+    if kept and is_in_session(config.rootpath):
+        kept = []
     for path in kept:
         if not path.exists():
             raise pytest.UsageError(f"mala_issues: no such file or folder: {path} (in {_ini_name(config)})")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_mala.process.family import Family, kill_marked, new_mark
+from pytest_mala.process.family import Family, kill_marked, new_mark, why_unmarked
 from pytest_mala.process.kept import Kept
 from pytest_mala.process.start import ProcessError, shown, start
 from pytest_mala.process.watch import Watched
@@ -34,7 +34,8 @@ class Completed:
     it wrote to stdout and stderr, in that order, read as UTF-8; if `truncated`, a line in it says how many bytes of the
     middle were left out. `seconds` are real. `left_behind`: something that it started outlived it, inside of its group
     or outside. That was ended, unless `lives_on`: a process could not be ended, or one that can't be found keeps the
-    output open. What a deadline ends with the command is not left behind.
+    output open. What a deadline ends with the command is not left behind. `blind_because`: why descendants outside of
+    the group can't be found here, and so are neither told nor ended; empty where they can.
     """
 
     argv: tuple[str, ...]
@@ -46,6 +47,7 @@ class Completed:
     timed_out: bool
     left_behind: bool
     lives_on: bool
+    blind_because: str
 
 
 def run(
@@ -62,9 +64,10 @@ def run(
     `env` is all that the command sees, and its PATH finds the program. After `timeout` real seconds, whatever clock is
     frozen, it and all that it started get TERM and a second later KILL. What it leaves behind at its own exit has
     half a second to end by itself and is ended in the same way. "All" means its process group and, on Linux, each
-    descendant, also a daemon in a session of its own. Not found outside of the group are: any process on other systems;
-    one that became another user, unless we are root; one that changed its limit of file locks, since that is our mark
-    (`family.Mark`). Of the output at most `output_limit` bytes are kept, half from its start and half from its end.
+    descendant, also a daemon in a session of its own. Not found outside of the group are: any process on other systems
+    and where `Completed.blind_because` says so; one that became another user, unless we are root; one that changed its
+    limit of file locks, since that is our mark (`family.Mark`). Of the output at most `output_limit` bytes are kept,
+    half from its start and half from its end.
     Raises ProcessError if the command can't be started; how it ends is no error.
     """
     return _run(argv, cwd, env, timeout, stdin, output_limit, None)
@@ -111,9 +114,11 @@ def _run(
     if not timeout > 0:
         raise ProcessError(f"can't start {shown(argv)}: expected a timeout above 0 seconds, got {timeout}")
     began = _REAL[0]()
-    mark, kept = new_mark(), Kept(max(output_limit, 1))
+    mark, blind_because, kept = new_mark(), why_unmarked(), Kept(max(output_limit, 1))
     with _safely(mark):
         process = start(argv, cwd, env, has_input=stdin is not None, mark=mark)
+        if mark is not None and mark.is_refused(process.pid):
+            mark, blind_because = None, "this system lets no process set its limit of file locks"
         with Watched(process, Family(process.pid, mark), stdin, kept, stop) as child:
             timed_out = not child.wait(timeout)
             has_left = not timed_out and child.outlived()
@@ -130,6 +135,7 @@ def _run(
         timed_out=timed_out,
         left_behind=has_left or lives_on,
         lives_on=lives_on,
+        blind_because=blind_because,
     )
 
 

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.errors import MalaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_mala.process.family import Mark
 
@@ -32,25 +34,46 @@ def start(
     """The started command, leader of a group and session of its own; `mark` is what it and its descendants carry."""
     if not argv:
         raise ProcessError("can't start a command: it is empty; name a program")
-    try:
-        return subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(env),
-            bufsize=0,
-            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_before_exec(mark),
-        )
-    except (OSError, ValueError) as error:
-        raise ProcessError(f"can't start {shown(argv)}: {_why(argv[0], cwd, env, error)}") from error
+    with _interrupts_held_back():
+        try:
+            return subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(env),
+                bufsize=0,
+                stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_before_exec(mark),
+            )
+        except (OSError, ValueError) as error:
+            raise ProcessError(f"can't start {shown(argv)}: {_why(argv[0], cwd, env, error)}") from error
 
 
 def shown(argv: Sequence[str]) -> str:
     """The command as messages name it."""
     return repr(argv[0]) if argv else "a command"
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Lets Ctrl-C wait: Python swallows a KeyboardInterrupt in the hooks that it runs after a fork (`logging` has one).
+
+    Only the main thread hears of it, so in any other nothing is done.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda *what: heard.append(what))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if heard:
+            usual(*heard[0])
 
 
 def _why(program: str, cwd: str | os.PathLike[str], env: Mapping[str, str], error: OSError | ValueError) -> str:

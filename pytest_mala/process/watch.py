@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.process.family import can_see_the_dead
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -62,6 +64,7 @@ class Watched:
         with self._open:
             if error is not None:  # the keyboard, most likely
                 self.end()
+            self._process.wait() if self._has_exited else self._process.poll()
 
     def wait(self, seconds: float) -> bool:
         """Until the child exits; False if the time is over or we were told to stop."""
@@ -72,7 +75,7 @@ class Watched:
         """After the child's exit: takes the rest of its output; True if something of it does not end by itself."""
         until = _REAL[0]() + _PIPE_SECONDS
         self._pump(_PIPE_SECONDS, self._is_quiet)
-        self._process.wait()
+        self._reap_if_dead_would_count()
         while (is_left := self._is_left()) and _REAL[0]() < until:
             self._step()
         return is_left
@@ -86,18 +89,18 @@ class Watched:
 
     def _end_with(self, number: signal.Signals, seconds: float) -> None:
         until = _REAL[0]() + seconds
-        self._family.send(number)
+        told = self._family.send(number)
         while self._is_left() and _REAL[0]() < until:
             self._step()
-            if number is signal.SIGKILL:
-                self._family.send(number)  # also to those who were born meanwhile
+            # Also those who were born meanwhile; without a rest while there are such.
+            while number is signal.SIGKILL and (born := self._family.send(number) - told) and _REAL[0]() < until:
+                told |= born
 
     def _is_left(self) -> bool:
         """Whether one of them runs, or keeps the output open and can't be found."""
         return not self._is_closed or self._is_alive()
 
     def _is_alive(self) -> bool:
-        # Until the leader is reaped its id can't become anybody else's; after that we look before we shoot.
         return not self._has_exited or self._family.is_alive()
 
     def _is_quiet(self) -> bool:
@@ -109,7 +112,11 @@ class Watched:
             threading.Event().wait(_STEP_SECONDS)
         else:
             self._pump(_STEP_SECONDS, self._is_quiet)
-        if self._has_exited:
+        self._reap_if_dead_would_count()
+
+    def _reap_if_dead_would_count(self) -> None:
+        """Else the leader is not reaped before the end: until then the id of its group can't become anybody else's."""
+        if self._has_exited and not can_see_the_dead():
             self._process.wait()
 
     def _pump(self, seconds: float, until: Callable[[], bool]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,23 @@ class TestWhatIsLeftRunning:
         (found,) = run(Check(name="t", command="sleep 60 >/dev/null 2>&1 & echo $!", shell=True))
         assert (found.verdict, found.left) == (Verdict.PASSED, "left processes behind; they were ended")
         assert not is_alive(int(found.output))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no daemon is found, and the docs say so")
+    def test_where_daemons_can_not_be_found_it_says_so(self, tmp_path):
+        """In a process of its own: a hard limit can't be raised again."""
+        (tmp_path / "workspace").mkdir()
+        code = f"""
+            import asyncio, pathlib, resource
+            from pytest_mala.gate import run_checks
+            from pytest_mala.issue import Check
+            resource.setrlimit(10, (1000, 1000))
+            place = pathlib.Path({str(tmp_path)!r})
+            checks = [Check(name="t", command="true")]
+            (found,) = asyncio.run(run_checks(checks, workspace=place / "workspace", home=place))
+            print(found.blind)
+            """
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+        assert done.stdout == "the limit of file locks is 1000 (`ulimit -H -x`), expected none, or 200000000 and more\n"
 
     def test_a_result_is_recorded_without_it(self, run):
         (found,) = run(Check(name="t", command="sleep 60 >/dev/null 2>&1 & echo hi", shell=True))

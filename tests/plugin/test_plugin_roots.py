@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conftest import PYPROJECT
 from pytest_mala.errors import IssueError
 from pytest_mala.plugin.roots import Roots, is_issue
 
@@ -110,3 +111,23 @@ def test_what_looks_like_an_issue(tmp_path):
     (tmp_path / "README.md").write_text("# Title\n")
     assert not is_issue(tmp_path / "README.md")
     assert not is_issue(write(tmp_path / "one.txt"))
+
+
+@pytest.mark.parametrize("is_stage", [True, False])
+def test_a_check_that_runs_a_project_s_tests_runs_none_of_its_issues(project, is_stage):
+    """They would be sessions inside of a session; what the command line names is meant."""
+    folder = project.path / "mala-abc" / "workspace"
+    (folder / "tests").mkdir(parents=True)
+    if is_stage:
+        (folder.parent / "workspace.git").mkdir()
+    project.issue("calc-1", file="mala-abc/workspace/issues/calc-1.md")
+    project.write("mala-abc/workspace/conftest.py", (project.path / "conftest.py").read_text())
+    project.write(
+        "mala-abc/workspace/pyproject.toml",
+        PYPROJECT + 'mala_issues = ["issues"]\ntestpaths = ["tests"]\n',
+    )
+    project.write("mala-abc/workspace/tests/test_own.py", "def test_own():\n    pass\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        project.run("-q").assert_outcomes(passed=1 if is_stage else 2)
+        project.run("-q", "--mala-issues=issues", "issues").assert_outcomes(passed=1)

@@ -56,8 +56,12 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    if not Path("/proc/self/stat").exists():
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False  # whoever gets orphans reaped it just now
 
 
 def test_a_command_that_ends_well():
@@ -72,6 +76,7 @@ def test_a_command_that_ends_well():
         timed_out=False,
         left_behind=False,
         lives_on=False,
+        blind_because=done.blind_because,
     )
     assert 0 < done.seconds < 30
 
@@ -258,6 +263,7 @@ def test_an_error_in_the_waiting_ends_the_command(tmp_path):
     code = f"""
         import pathlib, signal, threading, time
         from pytest_mala.process import run
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
         pid = pathlib.Path({str(tmp_path / "pid")!r})
         def interrupt():
             while not pid.exists() or not pid.read_text():
@@ -269,6 +275,29 @@ def test_an_error_in_the_waiting_ends_the_command(tmp_path):
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False, timeout=60)
     assert ended.stderr.endswith(b"KeyboardInterrupt\n")
     assert not _is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_ctrl_c_in_the_midst_of_a_fork_is_not_swallowed(tmp_path):
+    """Python prints and forgets an error in a hook that runs at a fork."""
+    code = f"""
+        import os, signal
+        from pytest_mala.process import run
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+        run(["sh", "-c", "echo $$ > {tmp_path}/pid; exec sleep 30"], cwd="/", env={ENV!r}, timeout=60)
+        """
+    began = REAL[0]()
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False, timeout=60)
+    assert b"Exception ignored" not in ended.stderr
+    assert ended.stderr.endswith(b"KeyboardInterrupt\n")
+    assert REAL[0]() - began < 20
+    assert not (tmp_path / "pid").exists() or not _is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_the_callers_ctrl_c_handler_stays():
+    usual = signal.getsignal(signal.SIGINT)
+    _run(["true"])
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
