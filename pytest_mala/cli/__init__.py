@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,15 +23,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = 0
     for path in chosen.paths:
         try:
-            print(escaped(chosen.action(path)))  # noqa: T201 - a command's output
+            print(_one_line(chosen.action(path)))  # noqa: T201 - a command's output
         except MalaError as error:
-            print(f"error: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - a command's output
+            print(f"error: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command's output
             failed = 1
     return failed
 
 
+def _one_line(text: str) -> str:
+    """A path may hold anything, a line end too."""
+    return escaped(text).replace("\n", "\\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-mala", description="Look after the recorded sessions of pytest-mala.")
+    parser.add_argument(
+        "--version", action="version", version=f"pytest-mala {version('pytest-mala')}", help="show the version and exit"
+    )
     areas = parser.add_subparsers(title="areas", required=True, metavar="AREA")
     cassette = areas.add_parser("cassette", help="work on cassette files", description="Work on cassette files.")
     actions = cassette.add_subparsers(title="actions", required=True, metavar="ACTION")

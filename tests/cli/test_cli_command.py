@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 HELP = {
     (): """\
-usage: pytest-mala [-h] AREA ...
+usage: pytest-mala [-h] [--version] AREA ...
 
 Look after the recorded sessions of pytest-mala.
 
 options:
   -h, --help  show this help message and exit
+  --version   show the version and exit
 
 areas:
   AREA
@@ -64,6 +66,17 @@ USAGE = {
     ("cassette", "seal"): "pytest-mala cassette seal: error: the following arguments are required: PATH",
     ("cassette", "seal", "x", "--force"): "pytest-mala: error: unrecognized arguments: --force",
 }
+
+
+def test_the_version_is_the_installed_one(command: Callable[..., Said]) -> None:
+    said = command("--version")
+    assert (said.status, said.out, said.err) == (0, f"pytest-mala {version('pytest-mala')}\n", "")
+
+
+def test_a_path_with_a_line_end_stays_on_one_line(command: Callable[..., Said], tmp_path: Path) -> None:
+    said = command("cassette", "seal", tmp_path / "a\nb.yaml")
+    assert (said.status, said.out) == (1, "")
+    assert said.err == f"error: {tmp_path}/a\\nb.yaml: there is no cassette\n"
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
