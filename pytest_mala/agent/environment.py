@@ -13,29 +13,12 @@ from typing import TYPE_CHECKING
 from pytest_mala.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-__all__ = ["LIVE_NAMES", "SCRIPTED_API_KEY", "bundled_cli", "cli_command_wrapper", "cli_environment"]
+__all__ = ["SCRIPTED_API_KEY", "bundled_cli", "cli_command_wrapper", "cli_environment"]
 
 SCRIPTED_API_KEY = "no-key-in-the-scripted-lane"
 """The CLI does not start without a key; this one opens nothing, and has no shape that a scan for secrets knows."""
-
-LIVE_NAMES = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NO_PROXY",
-    "https_proxy",
-    "http_proxy",
-    "no_proxy",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-)
-"""What the live lane takes over from the caller's environment, if it is there: who pays, and the way to the API."""
 
 _SDK_NAMES = ("CLAUDE_AGENT_SDK_VERSION", "CLAUDE_CODE_ENTRYPOINT")
 """The SDK always sets these itself, whatever its caller's environment says (session:subprocess_cli.connect)."""
@@ -56,8 +39,8 @@ def cli_environment(
 ) -> dict[str, str]:
     """All variables of the CLI (design D18), for `ClaudeAgentOptions.env` and `cli_command_wrapper(names=...)`.
 
-    `home`, `config` and `tmp` are directories of this session. `base_url` and `api_key` are None in the live lane,
-    which adds the LIVE_NAMES of the caller itself. `fixed_git_date` (as "946684800 +0000") is for the scripted lane:
+    `home`, `config` and `tmp` are directories of this session. `base_url` and `api_key` are None where the caller
+    adds his own. `fixed_git_date` (as "946684800 +0000") is for the scripted lane:
     two recordings then have equal commit ids. `search_path` is the caller's PATH if None.
     """
     path = agent_search_path(os.environ.get("PATH", os.defpath) if search_path is None else search_path)
@@ -91,11 +74,6 @@ def cli_environment(
         "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
         **{name: value for name, value in optional.items() if value is not None},
     }
-
-
-def live_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of the caller's environment that the live lane needs."""
-    return {name: environ[name] for name in LIVE_NAMES if name in environ}
 
 
 def agent_search_path(inherited: str) -> str:

@@ -80,7 +80,7 @@ class Gatekeeper:
             results=results,
             snapshot=snapshot,
             resolution=resolution,
-            already_complete_commit=self._workspace.has_commit_naming(issue_id) if resolution is not None else None,
+            already_complete_commit=self._workspace.commit_naming(issue_id) if resolution is not None else None,
             since=self._since(log_path, retry_state, snapshot),
             shown=self._shown,
         )

@@ -125,7 +125,7 @@ class Workspace:
         parts = (entry.partition("\n") for entry in told.split("\0") if entry)
         return tuple(CommitSummary(id=name, message=message) for name, _, message in parts)
 
-    def has_commit_naming(self, issue_id: str) -> str | None:
+    def commit_naming(self, issue_id: str) -> str | None:
         """The newest commit that HEAD contains whose message names the issue, letter for letter and as a whole word.
 
         `mala-1` is not named by `mala-10`, `x-mala-1` or `mala-1.2`, but by `mala-1.`

@@ -18,7 +18,6 @@ from pytest_mala.agent.environment import (
     bundled_cli,
     cli_command_wrapper,
     cli_environment,
-    live_variables,
 )
 from pytest_mala.errors import HarnessError, UsageError
 
@@ -93,11 +92,6 @@ def test_the_live_environment_has_no_key_of_ours_and_no_fixed_dates() -> None:
     live = environment(base_url=None, api_key=None, fixed_git_date=None, max_retries=2)
     assert live["CLAUDE_CODE_MAX_RETRIES"] == "2"
     assert not live.keys() & {"ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"}
-
-
-def test_the_live_lane_takes_over_what_reaches_and_pays_the_api() -> None:
-    caller = {"ANTHROPIC_API_KEY": "k", "https_proxy": "p", "SECRET_TOKEN": "s", "CLAUDECODE": "1"}
-    assert live_variables(caller) == {"ANTHROPIC_API_KEY": "k", "https_proxy": "p"}
 
 
 def test_the_search_path_starts_with_our_python_and_has_no_relative_entries() -> None:

@@ -306,7 +306,7 @@ def test_nothing_that_the_agent_configured_is_run_by_us(bench, tmp_path):
     snapshot = first.capture(1)
     (first.path / "calc.py").write_text("check\n")
     first.clean()
-    first.has_commit_naming("x")
+    first.commit_naming("x")
     first.restore(snapshot)
     assert (first.path / "calc.py").read_text() == "again\n"
     assert not marker.exists()
@@ -466,7 +466,7 @@ def test_an_edited_tree_is_reached_by_its_recorded_ids(bench):
     assert sh(
         again.path, "git status --porcelain; git show HEAD:calc.py; git cat-file -t t; git log -1 --format=%s t^{}"
     ) == ("MM calc.py\n?? new\n".replace("MM", "M ") + FIXED.replace("+", "*") + "tag\none: fix\n")
-    assert again.has_commit_naming("one") is not None
+    assert again.commit_naming("one") is not None
 
 
 def test_a_reference_to_nowhere_is_an_error_that_names_it(bench):
@@ -526,7 +526,7 @@ def test_a_commit_names_an_issue_by_its_whole_id(bench, message, is_named):
     first = bench.prepare("first", "repository")
     sh(first.path, f"git commit -q --allow-empty -m '{message}'; git commit -q --allow-empty -m later")
     snapshot = first.capture(1)
-    found = first.has_commit_naming("mala-1")
+    found = first.commit_naming("mala-1")
     assert found == (snapshot.ahead[0].id if is_named else None)
 
 
@@ -534,12 +534,12 @@ def test_an_id_has_no_meaning_as_a_pattern(bench):
     first = bench.prepare("first", "repository")
     sh(first.path, "git commit -q --allow-empty -m 'axb --all'")
     first.capture(1)
-    assert first.has_commit_naming("a.b") is None
-    assert first.has_commit_naming("second") == first.base.commit, "commits of the base count"
+    assert first.commit_naming("a.b") is None
+    assert first.commit_naming("second") == first.base.commit, "commits of the base count"
 
 
 def test_a_branch_without_commits_names_nothing(bench):
     first = bench.prepare("first", "repository")
     sh(first.path, "git checkout -q --orphan empty")
     assert first.capture(1).head is None
-    assert first.has_commit_naming("second") is None
+    assert first.commit_naming("second") is None

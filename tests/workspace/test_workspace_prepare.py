@@ -362,7 +362,7 @@ second = bench.prepare("second", "repository", recorded=first.base)
 second.load([snapshot])
 second.switch(snapshot.work)
 second.restore(snapshot)
-print(second.capture(1).work, second.has_commit_naming("work"), (second.path / "calc.py").read_text())
+print(second.capture(1).work, second.commit_naming("work"), (second.path / "calc.py").read_text())
 """
 
 
