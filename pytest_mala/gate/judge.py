@@ -52,8 +52,8 @@ def judge(
     A marker is judged first and alone, by its rationale and the tree; checks need not have run for it. Without one
     the commit rule and all checks count, and every failure is a reason, in that order. `snapshot` is the tree before
     the checks ran; `already_complete_commit` any commit in HEAD's history that names the issue; `since` counts for
-    nothing in the first attempt. `shown` puts real paths for the names in what checks printed, for the reasons that the agent is
-    told. `validation_evidence` of the result is the tuple of all rows (`CheckResult`), as they are kept.
+    nothing in the first attempt. `shown` puts real paths for the names in what checks printed, for the reasons that
+    the agent is told. `validation_evidence` of the result is the tuple of all rows (`CheckResult`), as they are kept.
 
     A check that has no result fails: unknown never passes.
     """

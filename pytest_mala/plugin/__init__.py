@@ -1,8 +1,9 @@
-"""The pytest plugin: options and fixtures; the hooks of runs that are about issues stand in `hooks.py`."""
+"""The pytest plugin: options and fixtures; most hooks stand in modules that a run loads when it needs them."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,11 @@ from pytest_mala.plugin.fixtures import (  # noqa: E402
     mala_session,
     mala_settings,
 )
+from pytest_mala.plugin.properties import HARNESS, LETTERS  # noqa: E402
+from pytest_mala.plugin.stash import SETTINGS  # noqa: E402
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "mala_agent_options",
@@ -46,9 +52,29 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = options.start(config)
     if settings.has_issues:
         # what collects and reports is loaded by runs that need it
-        from pytest_mala.plugin import hooks
+        from pytest_mala.plugin import hooks, report_hooks
 
         config.pluginmanager.register(hooks, "mala-hooks")
+        config.pluginmanager.register(report_hooks, "mala-report-hooks")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    # not with the other hooks around reports, as xdist's controller sets up no fixture that would load them
+    given = getattr(report, "user_properties", None)
+    if not given or not any((HARNESS, word) in given for word in LETTERS):
+        return None
+    from pytest_mala.plugin import harness
+
+    return harness.status(report)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    settings = config.stash[SETTINGS]
+    if settings.has_issues or settings.record != "none":
+        from pytest_mala.plugin import reporting
+
+        reporting.write_summary(terminalreporter, config)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:

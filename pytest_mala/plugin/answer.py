@@ -17,6 +17,10 @@ __all__ = ["result_of"]
 REMEDY: Final = "return what `await mala_case()` of the wrapped fixture gives"
 
 
+TOO_MUCH: Final = 10**12
+"""No session has such a number of anything, and texts of much larger ones can't be made."""
+
+
 async def result_of(run: object) -> CaseResult:
     """Call what `mala_case` is, and await the result. Raises UsageError for anything that can't be judged."""
     from pytest_mala.case import CaseResult  # here: the room of the case comes with the first test
@@ -58,12 +62,14 @@ def _wrong_fields(result: CaseResult) -> Iterator[str]:
         if not (isinstance(values, (tuple, list)) and all(isinstance(one, kind) for one in values)):
             yield f"{field} of another type: expected a tuple of {kind.__name__}"
     for row in result.checks:
-        yield from _wrong(row, "checks.", name=str, verdict=str, reason=str, output=str)
+        yield from _wrong(row, "checks.", name=str, verdict=str, reason=str, output=str, seconds=number)
 
 
 def _wrong(holder: object, place: str, **kinds: type | tuple[type, ...]) -> Iterator[str]:
     for field, kind in kinds.items():
         value = getattr(holder, field)
-        if not isinstance(value, kind):
+        if isinstance(value, (int, float)) and not (0 <= value < TOO_MUCH):  # also what is no number at all
+            yield f"{place}{field} out of range: expected at least 0 and less than {TOO_MUCH:,}"
+        elif isinstance(value, bool) or not isinstance(value, kind):
             expected = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
             yield f"{place}{field} = {_named(value)}: expected {expected.replace('NoneType', 'None')}"

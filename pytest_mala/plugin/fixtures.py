@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 
+from pytest_mala.plugin.properties import note
 from pytest_mala.plugin.recording import Watched
-from pytest_mala.plugin.stash import ISSUE, SETTINGS
+from pytest_mala.plugin.stash import ISSUE, SESSION_ERRORS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -102,6 +104,7 @@ def mala_case(
     What is wrong before the session (no cassette, no workspace) is raised here, so pytest calls it an ERROR.
     """
     from pytest_mala.case import Case  # late for the same reason as in mala_settings
+    from pytest_mala.plugin.sessions import close_all
 
     case = Case(
         mala_issue,
@@ -114,14 +117,14 @@ def mala_case(
 
     async def run() -> CaseResult:
         result = await case.run()
-        request.node.user_properties += watched.properties()
+        note(request.node, watched.properties())
         return result
 
     try:
         case.prepare()
         yield run
     finally:
-        case.close()
+        close_all([case])
 
 
 @pytest.fixture
@@ -135,8 +138,16 @@ def mala_session(
     """For tests written by hand: `run = await mala_session("issues/calc-1.md")` runs a session and gives what can be
     asserted about it; its tree is there until the test ends. See `Sessions.run` for the arguments.
     """
+    from pytest_mala.plugin import report_hooks
+    from pytest_mala.plugin.options import is_in_session
     from pytest_mala.plugin.sessions import Sessions
 
+    if is_in_session(request.config.rootpath):
+        pytest.skip("this is the workspace of a session, whose checks run no sessions of their own")
+    plugins = request.config.pluginmanager
+    if not plugins.has_plugin("mala-report-hooks"):
+        plugins.register(report_hooks, "mala-report-hooks")
+    request.node.stash[SESSION_ERRORS] = WeakSet()
     sessions = Sessions(
         request.node,
         mala_settings,

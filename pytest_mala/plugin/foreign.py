@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["presentable"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["clean", "presentable", "text_of"]
 
 LINE_START, LINE_END = 4000, 1000
 """Characters of a longer line that are kept, at its start and at its end, where errors say what to do."""
@@ -24,6 +29,29 @@ def presentable(text: str) -> str:
     if left_out > 1:
         lines = [*lines[:LINES_START], f"... ({left_out:,} lines left out)", *lines[-LINES_END:]]
     return "\n".join(escaped(_cut(line)) for line in lines)
+
+
+def text_of(error: BaseException) -> str:
+    """The error's message; an error class of a project may have none that can be read."""
+    try:
+        return str(error)
+    except Exception as broken:  # whatever foreign code raises
+        return f"the message of this {type(error).__name__} can't be read: its __str__ raises {type(broken).__name__}"
+
+
+def clean(report: pytest.TestReport) -> None:
+    """Make what the report shows of an error fit for the terminal, line by line; the traceback stays."""
+    shown: Any = report.longrepr
+    if isinstance(shown, str):
+        report.longrepr = presentable(shown)
+    elif hasattr(shown, "reprtraceback"):
+        for traceback, crash, *_ in getattr(shown, "chain", [(shown.reprtraceback, shown.reprcrash)]):
+            if crash is not None:
+                crash.message = presentable(crash.message)
+            for entry in traceback.reprentries:
+                for part in (entry, getattr(entry, "reprlocals", None)):
+                    if part is not None:
+                        part.lines = [presentable(line) for line in part.lines]
 
 
 def _cut(line: str) -> str:

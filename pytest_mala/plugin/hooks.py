@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mala.plugin import collect, reporting
+from pytest_mala.plugin import collect, harness, reporting
 from pytest_mala.plugin.stash import ROOTS
 
 if TYPE_CHECKING:
@@ -46,23 +46,9 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     reporting.write_lines(config, collect.remarks(config))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    reporting.adapt_report(item, call, report)
-    return report
-
-
-@pytest.hookimpl(tryfirst=True)  # before whatever counts or writes reports
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    reporting.count_as_error(report)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    return reporting.status(report)
+    return harness.status(report)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -72,7 +58,3 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     reporting.merge_not_run(node.config, getattr(node, "workeroutput", {}))
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    reporting.write_summary(terminalreporter, config)

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.errors import MalaError, UsageError
 from pytest_mala.issue import Issue, load_issue
-from pytest_mala.issue.given import issue_of_prompt, with_given
+from pytest_mala.issue.given import LIMITS, PARTS, issue_of_prompt, with_given
+from pytest_mala.issue.value import nearest
+from pytest_mala.plugin.properties import note
+from pytest_mala.plugin.recording import Watched
+from pytest_mala.plugin.settings import SUFFIXES
+from pytest_mala.plugin.stash import SESSION_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
     from pytest_mala.case import Case, CaseSettings
     from pytest_mala.testing import SessionRun
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "close_all"]
 
 _HOW: Final = (
     "name one: `mala_session('issues/calc-1.md')`, `mala_session('What to do')` or `@pytest.mark.mala(issue=...)`"
 )
 _FACTS: Final = frozenset({"id", "type", "priority", "status", "labels"})
 """What the marker holds on tests that are made from issue files; on others it selects them for `-m`."""
+_SPACE: Final = re.compile(r"\s")
+_LONGEST: Final = 80
+"""Characters of a made id before its hash and its number; an issue's id has at most 100."""
+_PLAIN_NODE: Final = re.compile(
+    r"((?!test_)(?!\w*_test/)\w+/)*(test_\w+|\w+_test)\.py(::(?!test)\w+)*::test\w*(\[\w+\])?", re.ASCII
+)
+"""Ids of tests that can be told from their words alone: the first word that is named as files of tests are is the
+file, the next one that begins with "test" is the function, and what stands behind it is the parameter."""
 
 
 class Sessions:
@@ -39,8 +54,9 @@ class Sessions:
         self._agent_options = agent_options
         self._events = events
         self._cases: list[Case] = []
+        self._is_running = self._is_closed = False
 
-    async def run(self, what: Issue | Path | str | None = None, **given: Any) -> SessionRun:
+    async def run(self, what: Issue | Path | str | None = None, /, **given: Any) -> SessionRun:
         """One session, run to its end: on an issue, on the issue of a file (a path from the root folder), or on a
         prompt; by default on what the marker's `issue` names.
 
@@ -49,12 +65,24 @@ class Sessions:
         """
         __tracebackhide__ = True
         try:
-            asked = {**_marked(self._item), **given}
-            marked = asked.pop("issue", None)
-            return await self._run(marked if what is None else what, asked)
+            return await self._run_alone(what, given)
         except MalaError as error:
+            self._item.stash[SESSION_ERRORS].add(error)
             # how we came to it says nothing to the author of the test
             raise error.with_traceback(None) from None
+
+    async def _run_alone(self, what: Issue | Path | str | None, given: Mapping[str, Any]) -> SessionRun:
+        place = f"{_place(self._item)}: mala_session"
+        if self._is_closed:
+            raise UsageError(f"{place}: the test is over, and its sessions with it; await it inside of the test")
+        if self._is_running:
+            # all that waits in a session waits on the test's one event loop, whose time is the session's
+            raise UsageError(f"{place}: one session at a time in a test: await the first before the next begins")
+        self._is_running = True
+        try:
+            return await self._run(*_asked(self._item, what, given))
+        finally:
+            self._is_running = False
 
     async def _run(self, what: Issue | Path | str | None, given: Mapping[str, Any]) -> SessionRun:
         from pytest_mala.case import Case  # late: a run without sessions must not pay for them
@@ -71,36 +99,87 @@ class Sessions:
             events=[one for one in (events, self._events) if one is not None],
         )
         self._cases.append(case)
+        watched = Watched(issue, self._settings)
         case.prepare()
         result = await case.run()
+        note(self._item, watched.properties())
         return SessionRun(issue=issue, result=result, events=events, workspace=Tree(case.workspace))
 
     def close(self) -> None:
-        """Delete the trees of all sessions."""
-        for case in self._cases:
-            case.close()
+        """Delete the trees of all sessions; there are no more after this."""
+        self._is_closed = True
+        close_all(self._cases)
 
     def _issue_of(self, what: Issue | Path | str | None, given: Mapping[str, Any]) -> Issue:
-        shown = _place(self._item)
-        if isinstance(what, str) and not what.endswith(".md"):
-            if not re.search(r"\s", what.strip()):
-                raise UsageError(f"{shown}: mala_session: {what!r} is no path of an issue file and no prompt; {_HOW}")
-            return issue_of_prompt(what, given, issue_id=self._made_id(), path=self._item.path, shown=shown)
+        shown, root = _place(self._item), self._item.config.rootpath
         if isinstance(what, Issue):
             return with_given(what, given, shown=shown)
+        if isinstance(what, str) and not _is_path(what, root):
+            if not _SPACE.search(what.strip()):
+                raise UsageError(f"{shown}: mala_session: {what!r} is no path of an issue file and no prompt; {_HOW}")
+            made = _made_id(self._item, len(self._cases) + 1)
+            return issue_of_prompt(what, given, issue_id=made, path=self._item.path, shown=shown)
         if isinstance(what, (str, Path)):
-            path = self._item.config.rootpath / what
-            return with_given(load_issue(path, shown=str(what)), given, shown=shown)
+            if not _is_there(root / what):
+                wanted = "correct the path, which starts at the root folder"
+                raise UsageError(f"{shown}: mala_session: no such file: {str(what)!r}; {wanted} {str(root)!r}")
+            name = str(what)
+            issue = load_issue(root / what, shown=name if name.isprintable() else repr(name))
+            return with_given(issue, given, shown=shown)
         raise UsageError(f"{shown}: mala_session: there is no issue to work on, got {what!r}; {_HOW}")
 
-    def _made_id(self) -> str:
-        """The id for a prompt: the test's own name; a second session of the test has its number behind it."""
-        name = f"{self._item.path.stem}-{self._item.name}"
-        number = f"-{len(self._cases) + 1}" if self._cases else ""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:90].strip("-.") + number
+
+def close_all(cases: Sequence[Case]) -> None:
+    """Close each case, also if the user interrupts that of another, and one that was interrupted once more."""
+    with ExitStack() as stack:
+        for case in cases:
+            stack.callback(case.close)
+            stack.callback(case.close)
 
 
-def _marked(item: pytest.Item) -> Mapping[str, Any]:
+def _is_path(text: str, root: Path) -> bool:
+    """Whether a text names an issue file; a prompt may end with the name of one."""
+    return text.endswith(SUFFIXES) and (not _SPACE.search(text) or _is_there(root / text))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a prompt is no path: too long, or with characters that no path has
+        return False
+
+
+def _made_id(item: pytest.Item, number: int) -> str:
+    """The id for a prompt: that of the test, in characters that an issue's id may have; the test's second session has
+    its number behind it.
+
+    No two tests have the same: what does not follow from the id alone is told by a hash behind it.
+    """
+    node = f"{item.parent.nodeid if item.parent else ''}::{item.name}"  # xdist writes groups into the test's own
+    words = re.sub(r"[^A-Za-z0-9._]+", "-", re.sub(r"\.py(?=::)", "", node, count=1)).strip("-.")
+    if len(words) > _LONGEST or not _PLAIN_NODE.fullmatch(node):
+        mark = hashlib.sha256(node.encode(errors="surrogatepass")).hexdigest()[:8]
+        words = f"{words[:_LONGEST]}-{mark}".lstrip("-")
+    return f"{words}-{number}" if number > 1 else words
+
+
+def _asked(
+    item: pytest.Item, what: Issue | Path | str | None, given: Mapping[str, Any]
+) -> tuple[Issue | Path | str | None, Mapping[str, Any]]:
+    """What to work on, and the keywords of the call over those of the markers."""
+    if what is not None and "issue" in given:
+        raise UsageError(f"{_place(item)}: mala_session: got an issue and `issue=` too; leave out one of them")
+    asked = {**_marked(item), **given}
+    allowed = ("issue", *LIMITS, *PARTS)
+    for name in asked:
+        if name not in allowed:
+            question = nearest(name, allowed) or "."
+            raise UsageError(f"{_place(item)}: mala: unknown keyword {name!r}{question} Allowed: {', '.join(allowed)}")
+    marked = asked.pop("issue", None)
+    return (marked if what is None else what), asked
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
     """The keywords of the test's markers, the nearest one last, so that it has the last word."""
     given: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("mala"))):

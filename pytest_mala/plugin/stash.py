@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from weakref import WeakSet
+
     from pytest_mala.case import CaseResult
+    from pytest_mala.errors import MalaError
     from pytest_mala.issue import Issue
     from pytest_mala.plugin.roots import Roots
     from pytest_mala.plugin.settings import Settings
 
-__all__ = ["ISSUE", "LABEL_MARKS", "NOT_RUN", "RESULT", "ROOTS", "SETTINGS"]
+__all__ = ["ISSUE", "LABEL_MARKS", "NOTED", "NOT_RUN", "RESULT", "ROOTS", "SESSION_ERRORS", "SETTINGS"]
 
 SETTINGS: Final[pytest.StashKey[Settings]] = pytest.StashKey()
 """On the config: what this run was asked for."""
@@ -31,3 +34,9 @@ ISSUE: Final[pytest.StashKey[Issue]] = pytest.StashKey()
 
 RESULT: Final[pytest.StashKey[CaseResult]] = pytest.StashKey()
 """On a test that ran: how its session ended."""
+
+NOTED: Final[pytest.StashKey[list[tuple[str, object]]]] = pytest.StashKey()
+"""On a test: the properties that this run of it has given it."""
+
+SESSION_ERRORS: Final[pytest.StashKey[WeakSet[MalaError]]] = pytest.StashKey()
+"""On a test written by hand that may run sessions: what they raised; weak, as errors hold whole frames."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_mala.plugin.answer import result_of
 from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
 from pytest_mala.plugin.foreign import presentable
+from pytest_mala.plugin.properties import note
 from pytest_mala.plugin.stash import RESULT
 from pytest_mala.report.failure import check_value, failed_checks, gates_failed, outcome_differs
 
@@ -22,7 +23,7 @@ async def run_item(item: pytest.Item, run: object) -> None:
     """Work on an issue, note the result on its test, and judge it; `run` is what the fixture `mala_case` gave."""
     result = await result_of(run)
     item.stash[RESULT] = result
-    item.user_properties += result_properties(result)
+    note(item, result_properties(result))
     judge_case(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pytest
+
     from conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--mala-issues=issues")
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider")
+COMMAND = (*PYTEST, "--mala-issues=issues")
+HEAD = "import pytest\n\npytestmark = pytest.mark.asyncio\n\n"
 
 
 def copy_samples(project: Project) -> None:
@@ -40,6 +45,30 @@ def run_samples(project: Project, scratch: Path, *arguments: str) -> subprocess.
         check=False,
         timeout=100,
     )
+
+
+def run_by_hand(project: Project, text: str, *arguments: str) -> pytest.RunResult:
+    """Run tests written by hand, in a process of their own; no issue is given."""
+    project.write("test_by_hand.py", HEAD + text)
+    return run_file(project, *arguments)
+
+
+def run_file(project: Project, *arguments: str) -> pytest.RunResult:
+    names = [*project.plugins, "xdist.plugin"] if "-n" in arguments else project.plugins
+    plugins = [part for name in names for part in ("-p", name)]
+    return project.pytester.runpytest_subprocess(*plugins, "test_by_hand.py", *arguments)
+
+
+def errors_shown(result: pytest.RunResult) -> dict[str, list[str]]:
+    """What pytest says about each test that did not pass: the lines that it marks with E."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in result.outlines:
+        if heading := re.fullmatch(r"_+ (?:ERROR at setup of )?(?:\w+\.)?(\w+)(?:\[.*\])? _+", line):
+            name = heading[1]
+        elif line.startswith("E  "):
+            found.setdefault(name, []).append(line[2:].strip())
+    return found
 
 
 def edit(path: Path, old: str, new: str) -> None:

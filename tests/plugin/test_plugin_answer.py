@@ -6,6 +6,8 @@ import pytest
 
 REMEDY = "return what `await mala_case()` of the wrapped fixture gives"
 
+RANGE = "out of range: expected at least 0 and less than 1,000,000,000,000"
+
 GIVEN = {
     "nothing": (
         "async def run():\n    await mala_case()\nreturn run",
@@ -39,6 +41,26 @@ GIVEN = {
     "cost": (
         "async def run():\n    return replace(await mala_case(), cost_usd='1')\nreturn run",
         "mala_case gave a CaseResult with cost_usd = a value of type str: expected int or float or None",
+    ),
+    "cost_nan": (
+        "async def run():\n    return replace(await mala_case(), cost_usd=float('nan'))\nreturn run",
+        f"mala_case gave a CaseResult with cost_usd {RANGE}",
+    ),
+    "turns_huge": (
+        "async def run():\n    return replace(await mala_case(), turns=10**5000)\nreturn run",
+        f"mala_case gave a CaseResult with turns {RANGE}",
+    ),
+    "attempts_negative": (
+        "async def run():\n    return replace(await mala_case(), gate_attempts=-1)\nreturn run",
+        f"mala_case gave a CaseResult with gate_attempts {RANGE}",
+    ),
+    "seconds_infinite": (
+        "async def run():\n    return replace(await mala_case(), virtual_seconds=float('inf'))\nreturn run",
+        f"mala_case gave a CaseResult with virtual_seconds {RANGE}",
+    ),
+    "turns_bool": (
+        "async def run():\n    return replace(await mala_case(), turns=True)\nreturn run",
+        "mala_case gave a CaseResult with turns = a value of type bool: expected int",
     ),
     "checks": (
         "async def run():\n    return replace(await mala_case(), checks=None)\nreturn run",

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("claude_agent_sdk", "vcr", "yaml", "freezegun", "syrupy", "mcp", "pytest_mala.clock", "pytest_mala.issue")
+HEAVY = (
+    *("claude_agent_sdk", "vcr", "yaml", "freezegun", "syrupy", "mcp", "pytest_mala.clock", "pytest_mala.issue"),
+    *(f"pytest_mala.plugin.{name}" for name in ("hooks", "report_hooks", "harness", "reporting", "sessions")),
+)
 
 REPORT = """\
 import sys

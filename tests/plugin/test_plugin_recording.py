@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
-from samples import copy_samples, edit, run_samples
+from samples import copy_samples, edit, run_by_hand, run_samples
 
 from pytest_mala.case import CaseSettings, Lane, RecordMode
 from pytest_mala.plugin.recording import Watched
@@ -111,6 +111,28 @@ def test_cassettes_that_replay_are_told_as_such(project, tmp_path):
     done = run_samples(project, tmp_path, "--mala-lane=scripted", "--mala-record=stale")
     assert " 2 passed in " in done.stdout, done.stdout + done.stderr
     assert "\ncassettes replayed as they are: cassettes/calc-1.yaml, cassettes/calc-4.yaml\n" in done.stdout
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["plain", "n2"])
+def test_those_of_hand_written_tests_are_told_without_any_issue(project, workers):
+    """Real sessions; nothing has to be recorded."""
+    copy_samples(project)
+    text = """\
+async def test_two(mala_session):
+    await mala_session("issues/calc-4.md")
+    await mala_session("issues/calc-4.md")
+
+
+@pytest.mark.mala(issue="issues/calc-4.md")
+async def test_one(mala_session):
+    await mala_session()
+"""
+    result = run_by_hand(project, text, "--mala-lane=scripted", "--mala-record=once", *workers)
+    result.assert_outcomes(passed=2)
+    line = "cassettes replayed as they are: cassettes/calc-4.yaml"
+    start = next(at for at, line in enumerate(result.outlines) if line.strip("=") == " sessions ")
+    assert result.outlines[start + 1] == line
+    assert "cassettes replayed" not in run_by_hand(project, text, *workers).stdout.str()
 
 
 @pytest.mark.cli

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from samples import ROOT, copy_samples
-
-HEAD = "import pytest\n\npytestmark = pytest.mark.asyncio\n\n"
+from samples import ROOT, copy_samples, errors_shown, run_by_hand, run_file
 
 
 @pytest.fixture
@@ -16,30 +14,8 @@ def samples(project):
     return project
 
 
-def failures(result) -> dict[str, list[str]]:
-    """What pytest says about each test that failed: the lines that it marks with E."""
-    found: dict[str, list[str]] = {}
-    name = ""
-    for line in result.outlines:
-        if heading := re.fullmatch(r"_+ (\w+) _+", line):
-            name = heading[1]
-        elif line.startswith("E  "):
-            found.setdefault(name, []).append(line[2:].strip())
-    return found
-
-
-def run(project, text: str, *arguments: str):
-    project.write("test_by_hand.py", HEAD + text)
-    return run_file(project, *arguments)
-
-
-def run_file(project, *arguments: str):
-    plugins = [part for name in project.plugins for part in ("-p", name)]
-    return project.pytester.runpytest_subprocess(*plugins, "test_by_hand.py", *arguments)
-
-
 def test_a_session_gives_all_that_can_be_asserted(samples):
-    result = run(
+    result = run_by_hand(
         samples,
         """\
 from pytest_mala.issue import EndReason, load_issue
@@ -104,7 +80,7 @@ class TestMarks:
 
 
 def test_what_a_failed_assertion_says(samples):
-    result = run(
+    result = run_by_hand(
         samples,
         """\
 @pytest.fixture
@@ -144,7 +120,7 @@ async def test_no_such_outcome(run):
     assert run.outcome == "fine"
 """.replace("@pytest.fixture\nasync", "import pytest_asyncio\n\n\n@pytest_asyncio.fixture\nasync"),
     )
-    said = failures(result)
+    said = errors_shown(result)
     assert said["test_outcome"] == [
         "AssertionError: assert the session ended gate-failed, expected passed",
         "because: Quality gate failed: check 'test' failed: `python -m pytest -q -p no:cacheprovider -k median`: exit "
@@ -173,7 +149,7 @@ async def test_no_such_outcome(run):
 
 
 def test_what_can_not_be_run_is_one_line_at_the_call(samples):
-    result = run(
+    result = run_by_hand(
         samples,
         """\
 async def test_nothing(mala_session):
@@ -213,7 +189,7 @@ async def test_can_not_fail(mala_session):
 @pytest.mark.parametrize("word", ["a b/c"])
 async def test_made_id(mala_session, word):
     for _ in range(2):
-        with pytest.raises(Exception, match="there is no cassette for test_by_hand-test_made_id-a-b-c") as caught:
+        with pytest.raises(Exception, match="no cassette for test_by_hand-test_made_id-a-b-c-[0-9a-f]{8}") as caught:
             await mala_session("Make it so.", workspace="issues/repos/calc")
     print(caught.value)
     raise caught.value
@@ -221,21 +197,26 @@ async def test_made_id(mala_session, word):
     )
     how = "name one: `mala_session('issues/calc-1.md')`, `mala_session('What to do')` or `@pytest.mark.mala(issue=...)`"
     usage, place = "pytest_mala.errors.UsageError: ", "test_by_hand.py"
-    said = failures(result)
+    said = errors_shown(result)
     assert {name: lines[0] for name, lines in said.items() if name != "test_made_id"} == {
         "test_nothing": f"{usage}{place}:5: mala_session: there is no issue to work on, got None; {how}",
         "test_word": f"{usage}{place}:9: mala_session: 'calc-1' is no path of an issue file and no prompt; {how}",
-        "test_no_file": "pytest_mala.errors.IssueError: issues/calc-99.md:1: no such file",
+        "test_no_file": (
+            f"{usage}{place}:13: mala_session: no such file: 'issues/calc-99.md'; correct the path, which starts at "
+            f"the root folder '{samples.path}'"
+        ),
         "test_keyword": (
-            f"{usage}{place}:17: mala: unknown keyword 'gate_retry', did you mean 'gate_retries'? Allowed: timeout, "
-            "idle, gate_retries, review_retries, idle_retries, restarts, turns, budget_usd, workspace, gate, agent"
+            f"{usage}{place}:17: mala: unknown keyword 'gate_retry', did you mean 'gate_retries'? Allowed: issue, "
+            "timeout, idle, gate_retries, review_retries, idle_retries, restarts, turns, budget_usd, workspace, gate, "
+            "agent"
         ),
         "test_value": f"{usage}{place}:21: mala: limits.idle: expected a duration like 90s, 5m or 1h, got 'soon'",
         "test_positional": f"{usage}{place}:26: mala: the marker takes keywords only, got 'issues/calc-1.md'; {how}",
         "test_prompt": (
             "pytest_mala.errors.CassetteMissingError: cassettes/test_by_hand-test_prompt.yaml: there is no cassette "
-            "for test_by_hand-test_prompt; record it with: pytest test_by_hand.py::test_prompt --mala-lane=scripted "
-            "--mala-record=all"
+            "for test_by_hand-test_prompt; write its model script test_by_hand-test_prompt.model.yaml first (the "
+            "format: docs/model-script.md), then record it with: pytest test_by_hand.py::test_prompt "
+            "--mala-lane=scripted --mala-record=all"
         ),
         "test_can_not_fail": (
             f"{usage}{place}:35: mala: gate: this issue can't fail: name a check, or set commit to required or "
@@ -243,7 +224,7 @@ async def test_made_id(mala_session, word):
         ),
     }
     result.stdout.fnmatch_lines(
-        ["*cassettes/test_by_hand-test_made_id-a-b-c-2.yaml: there is no cassette for *-2; record it with: *"]
+        ["*cassettes/test_by_hand-test_made_id-a-b-c-????????-2.yaml: there is no cassette for *-2; *"]
     )
 
 
@@ -264,9 +245,9 @@ async def test_it(mala_session):
           - say: Done.
         """,
     )
-    run(samples, text, "--mala-lane=scripted", "--mala-record=all").assert_outcomes(passed=1)
+    run_by_hand(samples, text, "--mala-lane=scripted", "--mala-record=all").assert_outcomes(passed=1)
     assert (samples.path / "cassettes" / "test_by_hand-test_it.yaml").is_file()
-    run(samples, text).assert_outcomes(passed=1)
+    run_by_hand(samples, text).assert_outcomes(passed=1)
 
 
 def test_the_sample_of_the_readme_is_true(samples):
