@@ -240,3 +240,11 @@ def test_a_session_can_be_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         "on_validation_result(i1, passed=True)",
         "on_session_ended(i1, reason=EndReason.PASSED, summary=done)",
     ]
+
+
+def test_a_recording_sink_can_forget() -> None:
+    sink = RecordingSink()
+    sink.on_log_ready("calc-1")
+    sink.clear()
+    sink.on_gate_passed("calc-1")
+    assert sink.names == ["on_gate_passed"]
