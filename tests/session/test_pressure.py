@@ -290,3 +290,11 @@ def test_r43_a_checkpoint_takes_at_most_the_time_that_is_left(tmp_path: Path) ->
     world = World(tmp_path, AbleFactory(slow, [HANG], [HANG]), gates=[failing()], settings={"timeout_seconds": 60})
     output = world.run()
     assert (output.reason, world.elapsed) == (EndReason.TIMEOUT, 60)
+
+
+def test_what_was_used_before_a_restart_is_counted(tmp_path: Path) -> None:
+    full = [init(), say("a", usage=usage(190_000)), ResultMessage(usage=usage(7), total_cost_usd=0.5)]
+    rest = [ResultMessage("s2", usage=usage(11), total_cost_usd=0.25)]
+    world = World(tmp_path, AbleFactory(full, [say("notes")], rest), gates=[failing(), passing()])
+    output = world.run()
+    assert (output.usage.tokens.input_tokens, output.usage.cost_usd) == (18, 0.75)
