@@ -14,11 +14,12 @@ from pytest_mala.issue.value import Value, nearest
 from pytest_mala.issue.yaml_text import DEEPEST
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from pytest_mala.issue.model import Issue
 
-__all__ = ["LIMITS", "PARTS", "issue_of_prompt", "with_given"]
+__all__ = ["LIMITS", "PARTS", "issue_of_prompt", "refuse_unknown", "with_given"]
 
 LIMITS: Final = tuple(field.name for field in dataclasses.fields(Limits))
 """Keywords that set one limit each, as in `limits:` of an issue file."""
@@ -50,12 +51,16 @@ def issue_of_prompt(prompt: str, given: Mapping[str, Any], *, issue_id: str, pat
     return dataclasses.replace(_read(issue_id, issue_id, given, path, prompt, shown), title=title)
 
 
-def _read(issue_id: str, title: str, given: Mapping[str, Any], path: Path, body: str, shown: str) -> Issue:
-    allowed = (*LIMITS, *PARTS)
-    for name in given:
+def refuse_unknown(names: Iterable[str], allowed: Collection[str], shown: str) -> None:
+    """Raises UsageError for the first keyword that is not one of `allowed`; `shown` is the place of the keywords."""
+    for name in names:
         if name not in allowed:
             question = nearest(name, allowed) or "."
             raise UsageError(f"{shown}: mala: unknown keyword {name!r}{question} Allowed: {', '.join(allowed)}")
+
+
+def _read(issue_id: str, title: str, given: Mapping[str, Any], path: Path, body: str, shown: str) -> Issue:
+    refuse_unknown(given, (*LIMITS, *PARTS), shown)
     limits = {name: given[name] for name in LIMITS if name in given}
     if limits.get("idle", "") is None:
         limits["idle"] = "off"  # None is the way in which Python says it

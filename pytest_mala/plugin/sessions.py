@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.errors import MalaError, UsageError
 from pytest_mala.issue import Issue, load_issue
-from pytest_mala.issue.given import LIMITS, PARTS, issue_of_prompt, with_given
-from pytest_mala.issue.value import nearest
+from pytest_mala.issue.given import LIMITS, PARTS, issue_of_prompt, refuse_unknown, with_given
 from pytest_mala.plugin.properties import note
 from pytest_mala.plugin.recording import Watched
 from pytest_mala.plugin.settings import SUFFIXES
@@ -170,11 +169,7 @@ def _asked(
     if what is not None and "issue" in given:
         raise UsageError(f"{_place(item)}: mala_session: got an issue and `issue=` too; leave out one of them")
     asked = {**_marked(item), **given}
-    allowed = ("issue", *LIMITS, *PARTS)
-    for name in asked:
-        if name not in allowed:
-            question = nearest(name, allowed) or "."
-            raise UsageError(f"{_place(item)}: mala: unknown keyword {name!r}{question} Allowed: {', '.join(allowed)}")
+    refuse_unknown(asked, ("issue", *LIMITS, *PARTS), _place(item))
     marked = asked.pop("issue", None)
     return (marked if what is None else what), asked
 

@@ -211,6 +211,23 @@ class TestAnswers:
         )
 
 
+async def seen_with_a_slow_hook(play: Play, clock: VirtualClock) -> list[str]:
+    """What a client sees whose hook answers after 500 s, and when it did."""
+    seen: list[str] = []
+
+    async def slow(*_: Any) -> dict[str, Any]:
+        await asyncio.sleep(500)
+        seen.append("answered")
+        return {}
+
+    with clock:
+        async with play.client(hooks={"PreToolUse": [slow]}) as client:
+            await client.query("please")
+            async for message in client.receive_response():
+                seen.append(type(message).__name__)  # noqa: PERF401 - seen while it is read
+    return seen
+
+
 class TestWhatWaitsForWhat:
     async def test_frames_behind_a_decision_wait_for_it(self, tape: Tape, clock: VirtualClock) -> None:
         tape.connect().prompt("please").init().add("decide", after=3, c=1, what="idle")
@@ -313,37 +330,15 @@ class TestWhatWaitsForWhat:
     async def test_a_result_waits_for_every_answer_that_is_owed(self, tape: Tape, clock: VirtualClock) -> None:
         """A text between does not: it belongs to no tool of these hooks."""
         tape.connect(hooks=HOOKS).prompt("please").hook(tool="toolu_1").answer({}).text("between").result()
-        seen: list[str] = []
-
-        async def slow(*_: Any) -> dict[str, Any]:
-            await asyncio.sleep(500)
-            seen.append("answered")
-            return {}
-
         play = Play(tape.end())
-        with clock:
-            async with play.client(hooks={"PreToolUse": [slow]}) as client:
-                await client.query("please")
-                async for message in client.receive_response():
-                    seen.append(type(message).__name__)  # noqa: PERF401 - seen while it is read
+        seen = await seen_with_a_slow_hook(play, clock)
         assert seen == ["AssistantMessage", "answered", "ResultMessage"]
         play.player.finish()
 
     async def test_a_hook_of_no_tool_is_answered_before_any_frame(self, tape: Tape, clock: VirtualClock) -> None:
         tape.connect(hooks=HOOKS).prompt("please").hook(tool=None).answer({}).text("then").result()
-        seen: list[str] = []
-
-        async def slow(*_: Any) -> dict[str, Any]:
-            await asyncio.sleep(500)
-            seen.append("answered")
-            return {}
-
         play = Play(tape.end())
-        with clock:
-            async with play.client(hooks={"PreToolUse": [slow]}) as client:
-                await client.query("please")
-                async for message in client.receive_response():
-                    seen.append(type(message).__name__)  # noqa: PERF401 - seen while it is read
+        seen = await seen_with_a_slow_hook(play, clock)
         assert seen == ["answered", "AssistantMessage", "ResultMessage"]
 
 
