@@ -68,6 +68,7 @@ class Project:
             "HOME": str(self.root.parent),
             "LANG": "C.UTF-8",
             "TRANSCRIPTS": str(self.transcripts),
+            "PYTEST_DEBUG_TEMPROOT": str(self.root.parent),  # runs that share it clear each other's folders away
             **(env or {}),
         }
         command = [*prefix, python, "-m", "pytest", "-p", "no:randomly", *arguments]

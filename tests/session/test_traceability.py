@@ -183,6 +183,11 @@ def test_modules_from_elsewhere_are_noticed(copy: Copy) -> None:
     assert told == "imported from elsewhere: /elsewhere/pytest_mala/session/run.py"
 
 
+def test_temporary_folders_of_a_run_are_the_copys_own(copy: Copy) -> None:
+    assert copy.try_row(CANARY).verdict is Verdict.SURVIVED
+    assert list(copy.folder.glob("pytest-of-*/pytest-*/test_*"))
+
+
 def test_an_unknown_row_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["R2", "Q1"]) == 2
     assert capsys.readouterr().err == "no such row: session:Q1\n"

@@ -136,11 +136,15 @@ class Copy:
         return ""
 
     def _environment(self) -> dict[str, str]:
-        """Ours without what an outer pytest or a measured run would hand down: the copy is not to be measured."""
+        """Ours without what an outer pytest or a measured run would hand down: the copy is not to be measured.
+
+        Its temporary folders are its own: runs that share their root may fail while one clears the other's away.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
         return {
             **kept,
             "PYTHONPATH": str(self.folder),
+            "PYTEST_DEBUG_TEMPROOT": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
