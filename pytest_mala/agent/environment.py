@@ -15,13 +15,15 @@ from pytest_mala.errors import HarnessError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["SCRIPTED_API_KEY", "bundled_cli", "cli_command_wrapper", "cli_environment"]
+__all__ = ["SCRIPTED_API_KEY", "bundled_cli", "cli_command_wrapper", "cli_environment", "mcp_milliseconds"]
 
 SCRIPTED_API_KEY = "no-key-in-the-scripted-lane"
 """The CLI does not start without a key; this one opens nothing, and has no shape that a scan for secrets knows."""
 
 _SDK_NAMES = ("CLAUDE_AGENT_SDK_VERSION", "CLAUDE_CODE_ENTRYPOINT")
 """The SDK always sets these itself, whatever its caller's environment says (session:subprocess_cli.connect)."""
+
+_MCP_SECONDS = 300
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -34,6 +36,7 @@ def cli_environment(
     base_url: str | None,
     api_key: str | None,
     fixed_git_date: str | None,
+    timeout_seconds: float | None = None,
     max_retries: int | None = None,
     search_path: str | None = None,
 ) -> dict[str, str]:
@@ -41,12 +44,14 @@ def cli_environment(
 
     `home`, `config` and `tmp` are directories of this session. `base_url` and `api_key` are None where the caller
     adds his own. `fixed_git_date` (as "946684800 +0000") is for the scripted lane:
-    two recordings then have equal commit ids. `search_path` is the caller's PATH if None.
+    two recordings then have equal commit ids. `timeout_seconds` is the session's. `search_path` is the caller's PATH if
+    None.
     """
     path = agent_search_path(os.environ.get("PATH", os.defpath) if search_path is None else search_path)
     optional = {
         "ANTHROPIC_BASE_URL": base_url,
         "ANTHROPIC_API_KEY": api_key,
+        "MCP_TIMEOUT": mcp_milliseconds(timeout_seconds),
         "CLAUDE_CODE_MAX_RETRIES": None if max_retries is None else str(max_retries),
         "GIT_AUTHOR_DATE": fixed_git_date,
         "GIT_COMMITTER_DATE": fixed_git_date,
@@ -74,6 +79,11 @@ def cli_environment(
         "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def mcp_milliseconds(timeout_seconds: float | None) -> str:
+    """What MCP servers have for an answer: as long as the session, and five minutes at least (session:B11)."""
+    return str(int(max(_MCP_SECONDS, timeout_seconds or 0) * 1000))
 
 
 def agent_search_path(inherited: str) -> str:

@@ -137,7 +137,8 @@ class LintCache:
 
 
 def _key(lint_type: str, command: str) -> str:
-    return f"{lint_type}:{hashlib.sha256(command.encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(command.encode(errors="surrogatepass")).hexdigest()
+    return f"{lint_type}:{digest[:12]}"
 
 
 def _tokens(command: str) -> list[str] | None:

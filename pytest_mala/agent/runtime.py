@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_mala.agent.environment import mcp_milliseconds
 from pytest_mala.agent.lint import LintCache
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentRuntime", "AgentRuntimeBuilder", "lock_dir"]
 
-_MCP_SECONDS = 300
 _DISALLOWED_TOOLS = ("TodoWrite",)
 
 
@@ -80,12 +80,11 @@ class AgentRuntimeBuilder:
         Nothing of our own environment is passed on (design D18). MCP servers get as long as the session, and five
         minutes at least (session:B11).
         """
-        mcp_seconds = max(_MCP_SECONDS, timeout_seconds or 0)
         self._env = {
             "LOCK_DIR": str(lock_dir()),
             "AGENT_ID": self._agent_id,
             "REPO_NAMESPACE": str(self._repo_path),
-            "MCP_TIMEOUT": str(int(mcp_seconds * 1000)),
+            "MCP_TIMEOUT": mcp_milliseconds(timeout_seconds),
             **(extra or {}),
         }
         return self

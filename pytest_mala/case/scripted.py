@@ -148,6 +148,7 @@ class ScriptedRun:
             base_url=self._server.url,
             api_key=SCRIPTED_API_KEY,
             fixed_git_date=SCRIPTED_GIT_DATE,
+            timeout_seconds=self._issue.limits.timeout,
         )
         return {"env": environment, "cli_path": cli_command_wrapper(self._stage.root, names=environment)}
 

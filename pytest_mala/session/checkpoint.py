@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["build_continuation_prompt", "extract_checkpoint"]
+__all__ = ["build_continuation_prompt", "extract_checkpoint", "is_marked"]
 
 _OPEN, _CLOSE = "<checkpoint>", "</checkpoint>"
 _TAG = re.compile(f"{_OPEN}|{_CLOSE}")
 _FENCE_START = re.compile(r"\A\s*```\w*[ \t]*\n?")
 _FENCE_END = re.compile(r"\n?[ \t]*```\s*\Z")
+
+
+def is_marked(text: str) -> bool:
+    """Whether a checkpoint begins in the text."""
+    return _OPEN in text
 
 
 def extract_checkpoint(text: str) -> str:

@@ -77,7 +77,7 @@ class SessionPrompts:
 class AgentSessionConfig:
     """Settings of sessions: times in seconds, `max_..._retries` of gate and review in attempts, the others in retries.
 
-    `SessionConfigError` for what could never work: negative numbers, an idle retry with nothing to say (session:B4).
+    `SessionConfigError` for what could never work: negative numbers, a resume with nothing to say (session:B4).
     """
 
     repo_path: Path
@@ -100,17 +100,24 @@ class AgentSessionConfig:
     crash_retry_backoff: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
 
     def __post_init__(self) -> None:
-        for name in ("max_idle_retries", "max_crash_retries", "max_context_restarts"):
+        for name in (
+            "max_gate_retries",
+            "max_review_retries",
+            "max_idle_retries",
+            "max_crash_retries",
+            "max_context_restarts",
+        ):
             if (number := getattr(self, name)) < 0:
-                raise SessionConfigError(f"{name}: expected 0 or more retries, got {number}")
+                raise SessionConfigError(f"{name}: expected 0 or more, got {number}")
         for name in ("idle_retry_backoff", "crash_retry_backoff"):
             if any(seconds < 0 for seconds in getattr(self, name)):
                 raise SessionConfigError(f"{name}: expected seconds of 0 or more, got {getattr(self, name)}")
-        if self.max_idle_retries > 0 and not self.prompts.idle_resume.strip():
-            raise SessionConfigError(
-                f"prompts.idle_resume is empty, but max_idle_retries is {self.max_idle_retries}:"
-                " give a prompt for the resumed agent, or set max_idle_retries to 0"
-            )
+        for name in ("max_idle_retries", "max_crash_retries"):
+            if (number := getattr(self, name)) > 0 and not self.prompts.idle_resume.strip():
+                raise SessionConfigError(
+                    f"prompts.idle_resume is empty, but {name} is {number}:"
+                    f" give a prompt for the resumed agent, or set {name} to 0"
+                )
 
 
 @dataclass(slots=True)
@@ -134,7 +141,10 @@ class SessionUsage:
 
 @dataclass(slots=True)
 class AgentSessionOutput:
-    """How a session ended. `summary` is never empty after a failure; `reason` is always set by the runner."""
+    """How a session ended. `summary` is never empty after a failure; `reason` is always set by the runner.
+
+    `other_messages` counts messages of kinds that the session does not act on, by class name.
+    """
 
     success: bool
     summary: str
@@ -150,6 +160,7 @@ class AgentSessionOutput:
     reason: EndReason | None = None
     usage: SessionUsage = field(default_factory=SessionUsage)
     last_review_issues: list[ReviewIssue] | None = None
+    other_messages: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -164,7 +164,8 @@ class LifecycleContext:
     """What a session knows about itself; written by transitions and, for id, result and usage, by the stream.
 
     `reason` is set by the transition that ends the session. `review_answer_due` is true from a review retry until the
-    next review answers: only then can "no progress" be asked (session:X2).
+    next review answers: only then can "no progress" be asked (session:X2), since `reviewed_commit_hash` and since
+    `review_log_offset` of the session log, whatever a gate retry in between has moved on.
     """
 
     retry_state: RetryState = field(default_factory=RetryState)
@@ -179,6 +180,8 @@ class LifecycleContext:
     reason: EndReason | None = None
     context_restarts: int = 0
     review_answer_due: bool = False
+    reviewed_commit_hash: str | None = None
+    review_log_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

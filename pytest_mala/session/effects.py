@@ -14,7 +14,7 @@ from pytest_mala.session.prompts import (
     format_review_issues,
     get_default_validation_commands,
 )
-from pytest_mala.session.transitions import blocking_issues
+from pytest_mala.session.transitions import blocking_issues, unusable_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +121,7 @@ class Judges:
         if effect is Effect.COMPLETE_SUCCESS:
             self._events.review_passed()
         elif effect is Effect.RUN_REVIEW:
-            self._events.review_again(review.parse_error)
+            self._events.review_again(unusable_text(review))
         elif effect is Effect.COMPLETE_FAILURE:
             self._events.review_failed(state.lifecycle_ctx.final_result)
         else:
@@ -144,7 +144,7 @@ class Judges:
             return False
         gate = ctx.last_gate_result
         current = (gate.commit_hash or None) if gate is not None else None
-        return ask(log_path, ctx.retry_state.log_offset, ctx.retry_state.previous_commit_hash, current)
+        return ask(log_path, ctx.review_log_offset, ctx.reviewed_commit_hash, current)
 
     def _end_without_progress(self, state: SessionExecutionState, log_path: Path) -> ReviewEffectResult:
         self._events.review_skipped()

@@ -76,9 +76,8 @@ class SessionEvents:
         if self._sink is not None:
             self._sink.on_review_passed(self._id, issue_id=self._id)
 
-    def review_again(self, parse_error: str | None) -> None:
+    def review_again(self, text: str) -> None:
         if self._sink is not None:
-            text = parse_error or "the reviewer said no and named nothing"
             self._sink.on_warning(f"Review without a usable answer, asking again: {text}", agent_id=self._id)
 
     def review_retry(self, attempt: int, max_attempts: int, blocking: int, parse_error: str | None) -> None:

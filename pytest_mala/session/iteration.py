@@ -164,13 +164,14 @@ class TurnReader:
             raise
 
     async def _give_up(self, connection: Connection, state: SessionExecutionState) -> None:
-        """What still came while we left is not acted on, but its id makes a resume possible (session:B7).
+        """What still came while we left is not acted on; it was paid, and its id makes a resume possible (session:B7).
 
         A word of the agent's own among it answers the prompt (session:X8); a result may only answer our interrupt.
         """
         self.activity = "disconnecting"
         for message in await connection.abandon():
             learn_ids(message, state.msg_state, state.lifecycle_ctx)
+            state.msg_state.count(message)
             state.msg_state.tool_calls_this_turn += tool_uses(message)
             state.msg_state.answered = state.msg_state.answered or kind(message) == "AssistantMessage"
 

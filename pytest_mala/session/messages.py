@@ -66,6 +66,16 @@ def uuid_of(message: object) -> str | None:
     return None
 
 
+def background_tasks(message: object, before: tuple[str, ...]) -> tuple[str, ...]:
+    """What runs in the background after a message: the CLI lists it anew with each change (sdk.md 0.2)."""
+    data = getattr(message, "data", None)
+    if getattr(message, "subtype", None) != "background_tasks_changed" or not isinstance(data, dict):
+        return before
+    tasks = data.get("tasks")
+    found = tasks if isinstance(tasks, list) else []
+    return tuple(str(task.get("description") or "a task") for task in found if isinstance(task, dict))
+
+
 def tool_uses(message: object) -> int:
     """How many tools a message calls."""
     content = getattr(message, "content", None)

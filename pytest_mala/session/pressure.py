@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.errors import HarnessError
-from pytest_mala.session.checkpoint import build_continuation_prompt, extract_checkpoint
+from pytest_mala.session.checkpoint import build_continuation_prompt, extract_checkpoint, is_marked
 from pytest_mala.session.connection import Connection
-from pytest_mala.session.messages import kind
+from pytest_mala.session.messages import Usage, is_main_thread, kind, read_result
 from pytest_mala.session.resume import create_client
-from pytest_mala.session.stream import ContextPressureError
+from pytest_mala.session.stream import ContextPressureError, MessageIterationState
 
 if TYPE_CHECKING:
     from pytest_mala.session.telemetry import TelemetrySpan
@@ -41,10 +41,33 @@ class ContextPressureConfig:
 
 @dataclass(slots=True)
 class CheckpointResult:
-    """What the agent noted; what had come when the time was up is kept (session:Y5)."""
+    """What the agent noted; what had come when the time was up is kept (session:Y5). And what asking has used."""
 
     checkpoint: str
     timed_out: bool = False
+    usage: Usage = field(default_factory=Usage)
+    costs_usd: dict[str, float] = field(default_factory=dict)
+
+
+class _Answer:
+    """What has come of the agent's answer so far."""
+
+    def __init__(self, session_id: str) -> None:
+        self._texts: list[str] = []
+        self._spent = MessageIterationState(session_id=session_id)
+        self.error: str | None = None
+
+    def read(self, message: object) -> None:
+        self._texts.extend(_agent_texts(message))
+        self._spent.count(message)
+        if kind(message) == "ResultMessage":
+            self.error = read_result(message).error
+
+    def result(self, *, is_whole: bool = True, timed_out: bool = False) -> CheckpointResult:
+        """Without an end that is known to be good only what the agent marked as its checkpoint is one."""
+        found = "".join(self._texts)
+        text = extract_checkpoint(found) if is_whole or is_marked(found) else ""
+        return CheckpointResult(text, timed_out, self._spent.usage, self._spent.costs_usd)
 
 
 class ContextPressureHandler:
@@ -69,22 +92,24 @@ class ContextPressureHandler:
             logger.warning("%s: no checkpoint request prompt is configured, the checkpoint is empty", issue_id)
             return CheckpointResult("")
         seconds = self.config.checkpoint_timeout_seconds if timeout_seconds is None else timeout_seconds
-        texts: list[str] = []
+        answer = _Answer(session_id)
         try:
             async with asyncio.timeout(seconds):
-                await self._ask(prompt, session_id, options, texts, tracer)
+                await self._ask(prompt, session_id, options, answer, tracer)
         except TimeoutError:
             logger.warning("%s: no complete checkpoint within %g s", issue_id, seconds)
-            return CheckpointResult(extract_checkpoint("".join(texts)), timed_out=True)
+            return answer.result(timed_out=True)
         except HarnessError:
             raise
         except Exception as error:
             logger.warning("%s: the checkpoint failed: %r", issue_id, error)
-            return CheckpointResult("")
-        return CheckpointResult(extract_checkpoint("".join(texts)))
+            return answer.result(is_whole=False)
+        if answer.error is not None:
+            logger.warning("%s: the checkpoint failed: %s", issue_id, answer.error)
+        return answer.result(is_whole=answer.error is None)
 
     async def _ask(
-        self, prompt: str, session_id: str, options: object, texts: list[str], tracer: TelemetrySpan | None
+        self, prompt: str, session_id: str, options: object, answer: _Answer, tracer: TelemetrySpan | None
     ) -> None:
         client = create_client(self.sdk_client_factory, options, session_id or None, "checkpoint")
         connection = Connection(client, prompt, session_id)
@@ -93,9 +118,10 @@ class ContextPressureHandler:
             async for message in connection:
                 if tracer is not None:
                     tracer.log_message(message)
-                texts.extend(_agent_texts(message))
+                answer.read(message)
         except BaseException:
-            await connection.abandon()
+            for message in await connection.abandon():
+                answer.read(message)
             raise
         await connection.close()
 
@@ -118,8 +144,8 @@ class ContextPressureHandler:
 
 
 def _agent_texts(message: object) -> list[str]:
-    """Texts of every block; those of user messages are not the agent's."""
+    """Texts of every block; those of user messages and of sub-agents are not the agent's."""
     content = getattr(message, "content", None)
-    if kind(message) == "UserMessage" or not isinstance(content, list | tuple):
+    if kind(message) == "UserMessage" or not is_main_thread(message) or not isinstance(content, list | tuple):
         return []
     return [text for block in content if (text := getattr(block, "text", None)) is not None]

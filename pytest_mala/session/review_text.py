@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,17 @@ __all__ = ["format_review_issues"]
 
 def format_review_issues(issues: Iterable[ReviewIssue], base_path: Path | None = None) -> str:
     """Findings grouped by file, in the order of lines and priorities; paths below `base_path` are made relative."""
-    found = sorted(issues, key=_order)
-    if not found:
+    groups: dict[str, list[ReviewIssue]] = {}
+    for issue in sorted(issues, key=lambda issue: issue.file):
+        groups.setdefault(_shown(issue.file, base_path), []).append(issue)
+    if not groups:
         return "There are no specific issues."
-    groups = groupby(found, key=lambda issue: _shown(issue.file, base_path))
-    return "\n\n".join("\n".join([f"File: {path}", *map(_entry, group)]) for path, group in groups)
+    parts = ([f"File: {path}", *map(_entry, sorted(group, key=_order))] for path, group in groups.items())
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
-def _order(issue: ReviewIssue) -> tuple[str, int, bool, int]:
-    return (issue.file, issue.line_start, issue.priority is None, issue.priority or 0)
+def _order(issue: ReviewIssue) -> tuple[int, bool, int]:
+    return (issue.line_start, issue.priority is None, issue.priority or 0)
 
 
 def _entry(issue: ReviewIssue) -> str:

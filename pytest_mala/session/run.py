@@ -29,7 +29,8 @@ from pytest_mala.session.stream import (
     MessageIterationResult,
     MessageIterationState,
 )
-from pytest_mala.session.transitions import blocking_issues
+from pytest_mala.session.transitions import blocking_issues, is_blocking
+from pytest_mala.session.waiting import describe_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from pytest_mala.clock import Clock
     from pytest_mala.session.config import AgentSessionConfig, AgentSessionInput, SessionCallbacks
-    from pytest_mala.session.context import TransitionResult
+    from pytest_mala.session.context import ReviewIssue, TransitionResult
     from pytest_mala.session.pressure import ContextPressureHandler
     from pytest_mala.session.protocols import MalaEventSink
     from pytest_mala.session.telemetry import TelemetrySpan
@@ -130,17 +131,18 @@ class SessionRun:
             await self._within_time()
         except HarnessError:
             raise
+        except asyncio.CancelledError:
+            self._abort()
+            raise
         except Exception as error:
             self._end_in_error(error)
         return self._output(asyncio.get_running_loop().time() - began)
 
     async def _within_time(self) -> None:
         """One budget for agent, gate, review and waits, on the loop's clock."""
-        lifecycle, ctx = self._state.lifecycle, self._state.lifecycle_ctx
-        minutes = self._config.timeout_seconds / 60
         remaining = self._ends_at - asyncio.get_running_loop().time()
         if remaining <= 0:
-            self._end(lifecycle.on_timeout(ctx, minutes))
+            self._end_in_time("")
             return
         self._deadline = asyncio.timeout(remaining)
         try:
@@ -152,12 +154,27 @@ class SessionRun:
         except TimeoutError:
             if not self._deadline.expired():
                 raise  # somebody else's (session:X9)
-            self._end(lifecycle.on_timeout(ctx, minutes, self._waiting_for))
+            self._end_in_time(self._waiting_for)
             return
         self._end(None)
 
+    def _end_in_time(self, detail: str) -> None:
+        minutes = self._config.timeout_seconds / 60
+        self._end(self._state.lifecycle.on_timeout(self._state.lifecycle_ctx, minutes, detail))
+
+    def _abort(self) -> None:
+        """Whoever cancels the session hears of its end what can be told; nothing may replace the cancellation."""
+        try:
+            self._end(self._state.lifecycle.on_abort(self._state.lifecycle_ctx, "the session was cancelled"))
+        except HarnessError:
+            logger.warning("the event sink failed at the end of the session", exc_info=True)
+
     def _end_in_error(self, error: Exception) -> None:
         lifecycle, ctx = self._state.lifecycle, self._state.lifecycle_ctx
+        if self._is_time_up():
+            # a callback has made an error of its own of the cancellation that the deadline sent (session:X9)
+            self._end_in_time(f"{self._waiting_for}; it ended with {type(error).__name__}: {error}")
+            return
         is_idle = isinstance(error, IdleTimeoutError)
         self._end(lifecycle.on_idle(ctx, error) if is_idle else lifecycle.on_error(ctx, error))
 
@@ -245,7 +262,7 @@ class SessionRun:
         path = self._callbacks.get_log_path(state.session_id or "")
         if state.log_path is not None and path != state.log_path:
             logger.info("%s: new session log %s, its evidence begins at 0", self._input.issue_id, path)
-            ctx.retry_state.log_offset = 0
+            ctx.retry_state.log_offset = ctx.review_log_offset = 0
         state.log_path = path
         self._events.log_waiting()
         log = AwaitedLog(path=path, uuid=state.msg_state.last_uuid, offset=ctx.retry_state.log_offset)
@@ -294,8 +311,12 @@ class SessionRun:
         )
         self._turn = self._continuation(handler.build_continuation_prompt(found.checkpoint))
         state.session_id = None
-        usage, costs = state.msg_state.usage, state.msg_state.costs_usd
-        state.msg_state = MessageIterationState(usage=usage, costs_usd=costs)
+        before = state.msg_state
+        state.msg_state = MessageIterationState(
+            usage=before.usage.plus(found.usage),
+            costs_usd={**before.costs_usd, **found.costs_usd},
+            other_messages=before.other_messages,
+        )
         self._round = begin_round(self._config, self._factory, self._agent_id)
         return self._start()
 
@@ -319,7 +340,6 @@ class SessionRun:
         state.final_result = ctx.final_result
         known = state.session_id or state.msg_state.session_id or self._known_session_id
         costs = state.msg_state.costs_usd.values()
-        review = ctx.last_review_result
         return AgentSessionOutput(
             success=ctx.success,
             summary=state.final_result,
@@ -334,8 +354,17 @@ class SessionRun:
             low_priority_review_issues=list(ctx.low_priority_review_issues) or None,
             reason=ctx.reason or EndReason.AGENT_ERROR,
             usage=SessionUsage(tokens=state.msg_state.usage, cost_usd=sum(costs) if costs else None),
-            last_review_issues=(blocking_issues(review) or None) if review is not None else None,
+            last_review_issues=self._blocking() or None,
+            other_messages=dict(state.msg_state.other_messages),
         )
+
+    def _blocking(self) -> list[ReviewIssue]:
+        """P0 and P1 of the last review; where that one has none of its own, and failed, those that it should answer."""
+        ctx = self._state.lifecycle_ctx
+        found = [] if ctx.last_review_result is None else blocking_issues(ctx.last_review_result)
+        if found or ctx.success:
+            return found
+        return [issue for issue in ctx.retry_state.previous_findings if is_blocking(issue)]
 
     def _explain(self) -> str:
         """Why time ran out: what we wait for, in the clock's words if that was the reason for its last jump."""
@@ -344,28 +373,5 @@ class SessionRun:
 
     def describe(self) -> str:
         """What the session is waiting for, in one line."""
-        state, messages = self._state.lifecycle.state, self._state.msg_state
-        match state:
-            case LifecycleState.AWAITING_LOG:
-                what = f"waiting for the session log {self._state.log_path}"
-            case LifecycleState.RUNNING_GATE:
-                what = "waiting for the gate"
-            case LifecycleState.RUNNING_REVIEW:
-                what = "waiting for the review"
-            case LifecycleState.PROCESSING if self._reader.activity == "reading":
-                after = f"`{messages.last_seen}`" if messages.last_seen else "the prompt"
-                return f"waiting for a frame after {after}; {self._timers()} (state {state.name}, turn {self._turns})"
-            case LifecycleState.PROCESSING:
-                what = self._reader.activity or "about to connect"
-            case LifecycleState.INITIAL:
-                what = "waiting for a checkpoint" if self._turns else "not started"
-            case _:
-                what = "ended"
-        return f"{what} (state {state.name}, turn {self._turns})"
-
-    def _timers(self) -> str:
-        messages, idle = self._state.msg_state, self._round_config.idle_timeout_seconds
-        pending = [f"{messages.tool_names.get(id_, 'tool')} ({id_})" for id_ in sorted(messages.pending_tool_ids)]
-        if pending:
-            return f"idle timer off, tools pending: {', '.join(pending)}"
-        return "idle timer off" if idle is None else f"idle timer on ({idle:g} s)"
+        idle = None if self._round is None else self._round.idle_timeout_seconds
+        return describe_wait(self._state, self._turns, self._reader.activity, idle)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from pytest_mala.errors import HarnessError
 from pytest_mala.issue.model import EndReason
 from pytest_mala.session import messages
 from pytest_mala.session.abilities import call
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_END = object()
 
 ToolUseCallback: TypeAlias = Callable[[str, str, dict[str, Any] | None], None]
 AgentTextCallback: TypeAlias = Callable[[str, str], None]
@@ -79,7 +82,8 @@ class MessageIterationState:
     """What is known of the turn's messages so far.
 
     `answered` is true once the agent itself was heard (session:X8), `last_uuid` is what the session log must hold
-    (session:X11), `context` the usage of the last main-thread message, `other_messages` counts unknown kinds by name.
+    (session:X11), `context` the usage of the last main-thread message, `other_messages` counts unknown kinds by name,
+    `background` says what still runs in the background.
     """
 
     session_id: str | None = None
@@ -97,6 +101,16 @@ class MessageIterationState:
     usage: messages.Usage = field(default_factory=messages.Usage)
     costs_usd: dict[str, float] = field(default_factory=dict)
     other_messages: dict[str, int] = field(default_factory=dict)
+    background: tuple[str, ...] = ()
+
+    def count(self, message: object) -> None:
+        """What a result message says was used; its cost is that of its session so far."""
+        if messages.kind(message) != "ResultMessage":
+            return
+        result = messages.read_result(message)
+        self.usage = self.usage.plus(result.usage or messages.Usage())
+        if result.cost_usd is not None:
+            self.costs_usd[messages.session_id_of(message) or self.session_id or ""] = result.cost_usd
 
     def begin_turn(self) -> None:
         """A new prompt is sent: everything about the last turn is over, whatever its tools were doing."""
@@ -110,6 +124,7 @@ class MessageIterationState:
         self.last_uuid = None
         self.last_seen = ""
         self.context = None
+        self.background = ()
         self.pending_tool_ids.clear()
         self.pending_lint_commands.clear()
         self.tool_names.clear()
@@ -172,11 +187,11 @@ class MessageStreamProcessor:
 
         A stream that ends without a result, or with an error result, is no success. Raises `ContextPressureError` after
         a last result (or, in mid-turn, when the tools have answered) that finds the context too full; what the stream
-        or a callback raises passes unchanged.
+        or a callback raises passes unchanged, but for what a stream raises after an error result: that result is known.
         """
         result: messages.ResultFacts | None = None
         pressure: ContextPressureError | None = None
-        async for message in stream:
+        while (message := await self._next(stream, result)) is not _END:
             if not state.first_message_received:
                 state.first_message_received = True
                 self._log_latency(issue_id, query_start)
@@ -194,11 +209,23 @@ class MessageStreamProcessor:
                     # told at the end: work in the background may still go on (session:B10)
                     pressure = self._pressure_at_result(result, state, lifecycle_ctx)
                 case other:
+                    state.background = messages.background_tasks(message, state.background)
                     state.last_seen = state.last_seen or other
                     state.other_messages[other] = state.other_messages.get(other, 0) + 1
         if pressure is not None:
             raise pressure
         return _conclude(result, state)
+
+    async def _next(self, stream: AsyncIterator[Any], result: messages.ResultFacts | None) -> Any:
+        """The next message, or the end: a CLI that dies of its error result has said what it died of (sdk.md 10)."""
+        try:
+            return await anext(stream, _END)
+        except HarnessError:
+            raise
+        except Exception:
+            if result is None or result.error is None:
+                raise
+            return _END
 
     def _log_latency(self, issue_id: str, query_start: float) -> None:
         if self._now is not None:
@@ -229,9 +256,9 @@ class MessageStreamProcessor:
         state.last_seen = f"tool_use {block.name} ({block.id})"
         if self.callbacks.on_tool_use is not None:
             self.callbacks.on_tool_use(issue_id, block.name, block.input)
-        if block.name.lower() != "bash":
-            return
-        command = block.input.get("command", "")
+        command = block.input.get("command", "") if isinstance(block.input, dict) else None
+        if block.name.lower() != "bash" or not isinstance(command, str):
+            return  # another tool, or a call that the CLI is going to refuse
         lint_type = lint_cache.detect_lint_command(command)
         if lint_type:
             # the state that counts is the one before the command runs (session:X14)
@@ -251,13 +278,11 @@ class MessageStreamProcessor:
         state.answered = True
         state.last_seen = "result"
         ctx.final_result = result.text
-        if result.cost_usd is not None:
-            state.costs_usd[state.session_id or ""] = result.cost_usd
+        state.count(message)
         if result.usage is None:
             logger.warning("result message of session %s: missing usage field, usage is not tracked", state.session_id)
             ctx.context_usage.disable_tracking()
             return result
-        state.usage = state.usage.plus(result.usage)
         ctx.context_usage.input_tokens = result.usage.input_tokens
         ctx.context_usage.output_tokens = result.usage.output_tokens
         ctx.context_usage.cache_read_tokens = result.usage.cache_read_tokens
@@ -276,7 +301,8 @@ class MessageStreamProcessor:
 
     def _check_in_turn(self, state: MessageIterationState) -> None:
         """Only where the tools have just answered: the agent is going to go on, and nothing it started is cut off."""
-        if state.context is not None and not state.pending_tool_ids and state.last_seen.startswith("tool_result"):
+        is_quiet = not state.pending_tool_ids and not state.background
+        if state.context is not None and is_quiet and state.last_seen.startswith("tool_result"):
             pressure = self._pressure(state.context, self._ratio(state.context), state, turn_ended=False)
             if pressure is not None:
                 raise pressure

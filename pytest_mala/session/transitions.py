@@ -56,8 +56,20 @@ _ENDED_WELL: Mapping[ResolutionOutcome, EndReason] = {
 
 
 def blocking_issues(review: ReviewOutcome) -> list[ReviewIssue]:
-    """Findings that must be fixed: P0 and P1 (a negative priority counts as P0, an unranked one does not)."""
-    return [issue for issue in review.issues if issue.priority is not None and issue.priority <= 1]
+    """Findings that must be fixed."""
+    return [issue for issue in review.issues if is_blocking(issue)]
+
+
+def is_blocking(issue: ReviewIssue) -> bool:
+    """P0 and P1 must be fixed; a negative priority counts as P0, an unranked finding does not."""
+    return issue.priority is not None and issue.priority <= 1
+
+
+def unusable_text(review: ReviewOutcome) -> str:
+    """What is wrong with an answer that is no usable one."""
+    if review.parse_error is None:
+        return "the reviewer said no and named nothing"
+    return review.parse_error or "the reviewer's answer could not be read"
 
 
 def _failed(reason: EndReason, result: str, message: str, **context: Any) -> Move:
@@ -205,15 +217,14 @@ def review_answered(config: LifecycleConfig, ctx: LifecycleContext, event: Revie
         text = review.parse_error or "the reviewer reported a fatal error"
         return _failed(EndReason.REVIEW_FAILED, _REVIEW_FAILED + text, "Review failed: unrecoverable error", **kept)
     if review.parse_error is not None:
-        text = review.parse_error or "the reviewer's answer could not be read"
-        return _review_again(config, ctx, "Review parse error", text, kept)
+        return _review_again(config, ctx, "Review parse error", unusable_text(review), kept)
     blocking = blocking_issues(review)
     if blocking:
         return _review_blocked(config, ctx, event, blocking, kept)
     if review.passed or issues:
         count = f" with {len(issues)} low-priority issues" if issues else ""
         return _succeeded(f"Review passed{count}", {**kept, "low_priority_review_issues": issues})
-    return _review_again(config, ctx, "Review unclear", "the reviewer said no and named nothing", kept)
+    return _review_again(config, ctx, "Review unclear", unusable_text(review), kept)
 
 
 def _review_again(
@@ -244,11 +255,17 @@ def _review_blocked(
         }
         if ctx.last_gate_result:
             retry["previous_commit_hash"] = ctx.last_gate_result.commit_hash
+        reviewed = retry.get("previous_commit_hash", ctx.retry_state.previous_commit_hash)
         return Move(
             state=LifecycleState.PROCESSING,
             effect=Effect.SEND_REVIEW_RETRY,
             message=f"Review retry {attempt + 1}/{limit}",
-            context={**kept, "review_answer_due": True},
+            context={
+                **kept,
+                "review_answer_due": True,
+                "reviewed_commit_hash": reviewed,
+                "review_log_offset": event.new_log_offset,
+            },
             retry=retry,
         )
     named = "; ".join(f"{issue.file}:{issue.line_start}: {issue.title}" for issue in blocking[:3])
@@ -296,7 +313,7 @@ def _timeout_text(event: TimedOut) -> str:
 
 
 def _error_text(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return str(error).strip() or type(error).__name__
 
 
 def told(event: TimedOut | WentIdle | Erred | Aborted | object) -> str:

@@ -78,6 +78,7 @@ def test_the_scripted_environment_is_this_and_no_more() -> None:
         "GIT_TERMINAL_PROMPT": "0",
         "HOME": "/case/home",
         "LANG": "C.UTF-8",
+        "MCP_TIMEOUT": "300000",
         "PATH": f"{own}:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TERM": "dumb",
@@ -86,6 +87,10 @@ def test_the_scripted_environment_is_this_and_no_more() -> None:
         **({"IS_SANDBOX": "1"} if os.geteuid() == 0 else {}),
         **({"SHELL": bash} if bash else {}),
     }
+
+
+def test_mcp_servers_get_as_long_as_the_session() -> None:
+    assert environment(timeout_seconds=1800.0)["MCP_TIMEOUT"] == "1800000"
 
 
 def test_the_live_environment_has_no_key_of_ours_and_no_fixed_dates() -> None:

@@ -18,6 +18,7 @@ from session_peers import (
     ScriptedFactory,
     Wait,
     World,
+    answer,
     failing,
     finding,
     init,
@@ -25,6 +26,7 @@ from session_peers import (
     reviewed,
     say,
     usage,
+    use,
 )
 
 from pytest_mala.session.models import IssueResolution, ResolutionOutcome
@@ -307,6 +309,19 @@ ROWS = [
         ],
         "PLGPIPLGS",
         gates=[failing(), passing()],
+    ),
+    Row(
+        "E12 a context restart in mid-turn",
+        [
+            [init(), use("t1", usage=usage(190_000)), answer("t1"), HANG],
+            [say("half done"), ResultMessage()],
+            [ResultMessage("s3")],
+        ],
+        [
+            *P, "on_context_restart(i1, restart=1, max_restarts=5, checkpoint_chars=9, timed_out=False)",
+            *P, *TURN, *gate(1), *PASS, *DONE,
+        ],
+        "PIPLGS",
     ),
     Row(
         "E12 no restart is left",

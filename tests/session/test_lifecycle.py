@@ -511,13 +511,6 @@ def test_l20_tracking_can_be_disabled() -> None:
     assert (used.tracking_disabled, used) == (True, ContextUsage(-1, 6, 7))
 
 
-def test_l21_contexts_share_nothing() -> None:
-    one, other = LifecycleContext(), LifecycleContext()
-    one.context_usage.input_tokens = one.retry_state.gate_attempt = 9
-    one.low_priority_review_issues.append(finding())
-    assert other == LifecycleContext()
-
-
 # Events beyond the reference's
 
 

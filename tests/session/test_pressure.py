@@ -12,6 +12,7 @@ from session_peers import (
     AbleClient,
     AbleFactory,
     Fail,
+    RateLimitEvent,
     ResultMessage,
     ScriptedClient,
     ScriptedFactory,
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 FULL = usage(190_000)
 FULL_TURN = [init(), say("a", usage=FULL), ResultMessage()]
 TURN_OK = [ResultMessage("s3")]
-NOTES = [say("<checkpoint>half done</checkpoint>"), ResultMessage()]
+UNPAID = ResultMessage(usage=None)
+NOTES = [say("<checkpoint>half done</checkpoint>"), UNPAID]
 
 
 def handler(
@@ -96,8 +98,31 @@ def test_p5_y5_what_came_before_the_timeout_is_kept(caplog: pytest.LogCaptureFix
 
 
 def test_p6_y5_without_tags_the_agents_whole_text_counts_and_nobody_elses() -> None:
-    stream = [say("one "), UserMessage([TextBlock("not this")]), UserMessage("nor this"), say("two"), ResultMessage()]
-    assert fetch(ScriptedFactory(stream)) == CheckpointResult("one two")
+    stream = [say("one "), UserMessage([TextBlock("not this")]), UserMessage("nor this"), say("two"), UNPAID]
+    sub_agent = say("not mine", parent_tool_use_id="toolu_1")
+    assert fetch(ScriptedFactory([*stream[:1], sub_agent, *stream[1:]])) == CheckpointResult("one two")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("API Error: overloaded", ""), ("<checkpoint>all of it</checkpoint>", "all of it")]
+)
+def test_p4_an_error_result_is_no_checkpoint(said: str, kept: str, caplog: pytest.LogCaptureFixture) -> None:
+    failed = ResultMessage(subtype="error_during_execution", is_error=True, result=said, usage=None)
+    assert fetch(ScriptedFactory([say(said), failed])) == CheckpointResult(kept)
+    assert caplog.messages == [f"i1: the checkpoint failed: {said} (error_during_execution)"]
+
+
+def test_p4_what_the_agent_marked_is_kept_when_the_cli_dies() -> None:
+    stream = [say("<checkpoint>so far</checkpoint> and"), Fail(OSError("broken"))]
+    assert fetch(ScriptedFactory(stream)) == CheckpointResult("so far")
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["answered", "after the timeout"])
+def test_what_a_checkpoint_has_used_is_told(ends: bool) -> None:
+    paid = ResultMessage("s1", usage=usage(7), total_cost_usd=0.5)
+    client = AbleClient([say("a"), *([] if ends else [HANG])], after_interrupt=[paid])
+    found = fetch(AbleFactory(client))
+    assert (found.usage.input_tokens, found.costs_usd, found.timed_out) == (7, {"s1": 0.5}, not ends)
 
 
 def test_p7_the_continuation_is_plain_replacement() -> None:
@@ -238,21 +263,6 @@ def test_y2_the_gate_budget_is_not_renewed_by_a_restart(tmp_path: Path) -> None:
     assert (output.reason, output.gate_attempts) == (EndReason.GATE_FAILED, 2)
 
 
-def test_b17_the_baseline_is_kept_over_a_restart(tmp_path: Path) -> None:
-    seen: list[int] = []
-
-    async def judge(issue_id: str, log_path: Path, retry: Any) -> tuple[Any, int]:
-        seen.append(retry.baseline_timestamp)
-        return (failing() if len(seen) == 1 else passing()), 0
-
-    world = World(tmp_path, AbleFactory([*FULL_TURN[:1], Wait(500), *FULL_TURN[1:]], NOTES, TURN_OK))
-    callbacks = world.all_callbacks()
-    callbacks.on_gate_check = judge
-    world.callbacks = callbacks
-    assert world.run().success
-    assert seen[0] == seen[1]
-
-
 def test_y6_the_checkpoint_is_traced_and_told(tmp_path: Path) -> None:
     class Span:
         def __init__(self) -> None:
@@ -292,9 +302,24 @@ def test_r43_a_checkpoint_takes_at_most_the_time_that_is_left(tmp_path: Path) ->
     assert (output.reason, world.elapsed) == (EndReason.TIMEOUT, 60)
 
 
-def test_what_was_used_before_a_restart_is_counted(tmp_path: Path) -> None:
+def test_what_was_used_before_a_restart_and_by_the_checkpoint_is_counted(tmp_path: Path) -> None:
     full = [init(), say("a", usage=usage(190_000)), ResultMessage(usage=usage(7), total_cost_usd=0.5)]
+    notes = [say("notes"), ResultMessage(usage=usage(100), total_cost_usd=0.75)]  # of the session so far
     rest = [ResultMessage("s2", usage=usage(11), total_cost_usd=0.25)]
-    world = World(tmp_path, AbleFactory(full, [say("notes")], rest), gates=[failing(), passing()])
+    world = World(tmp_path, AbleFactory(full, notes, rest), gates=[failing(), passing()])
     output = world.run()
+    assert (output.usage.tokens.input_tokens, output.usage.cost_usd) == (118, 1.0)
+
+
+def test_what_an_abandoned_attempt_has_used_is_counted(tmp_path: Path) -> None:
+    interrupted = AbleClient([init(), HANG], after_interrupt=[ResultMessage(usage=usage(7), total_cost_usd=0.5)])
+    rest = [ResultMessage(usage=usage(11), total_cost_usd=0.75)]
+    output = World(tmp_path, AbleFactory(interrupted, rest)).run()
     assert (output.usage.tokens.input_tokens, output.usage.cost_usd) == (18, 0.75)
+
+
+def test_messages_of_other_kinds_are_counted_over_restarts(tmp_path: Path) -> None:
+    full = [init(), RateLimitEvent(), say("a", usage=usage(190_000)), ResultMessage()]
+    rest = [init("s2"), ResultMessage("s2")]
+    world = World(tmp_path, AbleFactory(full, [say("notes")], rest), gates=[failing(), passing()])
+    assert world.run().other_messages == {"SystemMessage": 2, "RateLimitEvent": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import subprocess
 import sys
@@ -208,8 +209,9 @@ def test_b4_settings_that_could_never_work_are_refused(tmp_path: Path) -> None:
     def made(prompts: SessionPrompts = PROMPTS, **settings: Any) -> AgentSessionConfig:
         return AgentSessionConfig(tmp_path, 60, prompts, **settings)
 
-    with pytest.raises(SessionConfigError, match=r"^max_idle_retries: expected 0 or more retries, got -1$"):
-        made(max_idle_retries=-1)
+    for name in ("gate_retries", "review_retries", "idle_retries", "crash_retries", "context_restarts"):
+        with pytest.raises(SessionConfigError, match=rf"^max_{name}: expected 0 or more, got -1$"):
+            made(**{f"max_{name}": -1})
     with pytest.raises(ValueError, match=r"^crash_retry_backoff: expected seconds of 0 or more, got \(1, -2\)$"):
         made(crash_retry_backoff=(1, -2))
     silent = SessionPrompts("gate", "review", " ")
@@ -219,7 +221,13 @@ def test_b4_settings_that_could_never_work_are_refused(tmp_path: Path) -> None:
         r"give a prompt for the resumed agent, or set max_idle_retries to 0$",
     ):
         made(silent)
-    assert made(silent, max_idle_retries=0).max_idle_retries == 0
+    with pytest.raises(
+        SessionConfigError,
+        match=r"^prompts\.idle_resume is empty, but max_crash_retries is 5: "
+        r"give a prompt for the resumed agent, or set max_crash_retries to 0$",
+    ):
+        made(silent, max_idle_retries=0)
+    assert made(silent, max_idle_retries=0, max_crash_retries=0).max_idle_retries == 0
 
 
 # Event orders E1-E14; R9-R29
@@ -316,6 +324,59 @@ def test_e6_r21_x1_an_agent_that_ignores_a_blocking_finding_fails(tmp_path: Path
     assert world.sink.events[-4:] == [gate(1)[1], *PASS, ("on_review_skipped_no_progress", "i1")]
     assert len(world.called("review")) == 1
     assert world.sink.named("on_review_failed") == [("i1", output.summary)]
+    assert output.last_review_issues == [finding(0)]
+
+
+@pytest.mark.parametrize(("last", "is_repeated"), [("c1", True), ("c2", False)])
+def test_x1_progress_is_measured_from_the_review_also_after_a_gate_retry(
+    tmp_path: Path, last: str, is_repeated: bool
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def is_unchanged(path: Path, *facts: Any) -> bool:
+        asked.append(facts)
+        return bool(facts[1] == facts[2])
+
+    world = World(
+        tmp_path,
+        ScriptedFactory(TURN, TURN, TURN),
+        gates=[passing("c1"), failing(commit=last), passing(last)],
+        reviews=[reviewed(finding(0)), reviewed(passed=True)],
+        no_progress=is_unchanged,
+    )
+    assert world.run().reason is (EndReason.NO_PROGRESS if is_repeated else EndReason.PASSED)
+    assert asked == [(7, "c1", last)]
+
+
+def test_b19_findings_are_kept_when_the_next_review_can_not_be_read(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        ScriptedFactory(TURN, TURN),
+        gates=[passing("c1"), passing("c2")],
+        reviews=[reviewed(finding(0), finding(2)), reviewed(parse_error="bad json")],
+        settings={"max_review_retries": 2},
+    )
+    output = world.run()
+    assert (output.reason, output.last_review_issues) == (EndReason.REVIEW_FAILED, [finding(0)])
+
+
+def test_b19_answered_findings_are_not_those_of_a_session_that_passed(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        ScriptedFactory(TURN, TURN),
+        gates=[passing("c1"), passing("c2")],
+        reviews=[reviewed(finding(0)), reviewed(passed=True)],
+    )
+    assert world.run().last_review_issues is None
+
+
+def test_e7_an_answer_that_could_not_be_read_and_says_no_more_is_told_as_such(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, ScriptedFactory(TURN), reviews=[reviewed(parse_error="", passed=True), reviewed(passed=True)]
+    )
+    world.run()
+    text = "Review without a usable answer, asking again: the reviewer's answer could not be read"
+    assert world.sink.named("on_warning") == [(text, "agent_id='i1'")]
 
 
 def test_e7_x2_an_unusable_review_is_run_again_without_asking_for_progress(tmp_path: Path) -> None:
@@ -525,8 +586,26 @@ def test_x9_the_sessions_timeout_is_told_in_seconds_and_says_what_it_waited_for(
     assert (output.reason, world.elapsed, output.gate_attempts) == (EndReason.TIMEOUT, 30, 1)
 
 
-def test_x10_an_error_without_text_is_named(tmp_path: Path) -> None:
-    assert World(tmp_path, ScriptedFactory(TURN), gates=[ValueError()]).run().summary == "ValueError"
+def test_x9_a_callback_that_makes_an_error_of_the_timeout_changes_nothing(tmp_path: Path) -> None:
+    async def gate(*_: object) -> Any:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            raise RuntimeError("git was interrupted") from None
+
+    world = World(tmp_path, ScriptedFactory(TURN), settings={"timeout_seconds": 30})
+    world.callbacks = dataclasses.replace(world.all_callbacks(), on_gate_check=gate)
+    output = world.run()
+    assert output.summary == (
+        "Timeout after 30 seconds: waiting for the gate (state RUNNING_GATE, turn 1); "
+        "it ended with RuntimeError: git was interrupted"
+    )
+    assert (output.reason, world.elapsed) == (EndReason.TIMEOUT, 30)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_x10_an_error_without_text_is_named(tmp_path: Path, text: str) -> None:
+    assert World(tmp_path, ScriptedFactory(TURN), gates=[ValueError(text)]).run().summary == "ValueError"
 
 
 def test_x5_every_end_is_told_once(tmp_path: Path) -> None:
@@ -652,6 +731,31 @@ def test_r44_cancellation_passes_and_leaves_no_client_open(tmp_path: Path, times
 
     on_virtual_time(cancelled)
     assert client.calls == ["enter", "query", "disconnect", "exit"]
+    assert world.sink.told[-2:] == [
+        ("on_state_entered", "i1", "FAILED", "COMPLETE_FAILURE"),
+        ("on_session_ended", "i1", EndReason.ABORTED, "the session was cancelled"),
+    ]
+
+
+def test_r44_a_sink_that_diverges_can_not_replace_a_cancellation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Strict(Deaf):
+        def on_session_ended(self, *_: object) -> None:
+            raise Divergence("one event too many")
+
+    world = World(tmp_path, ScriptedFactory([HANG]))
+    world.sink = Strict("never")  # type: ignore[assignment]
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(world.runner().run_session(AgentSessionInput("i1", "do it")))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    on_virtual_time(cancelled)
+    assert caplog.messages == ["the event sink failed at the end of the session"]
 
 
 def test_cancellation_while_connecting_leaves_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from session_peers import (
     AbleFactory,
     ResultMessage,
     ScriptedFactory,
+    SystemMessage,
     Wait,
     World,
     answer,
@@ -50,6 +51,18 @@ def test_b10_a_full_context_does_not_cut_off_what_goes_on_in_the_background(tmp_
     output = world.run()
     assert (output.success, output.summary, world.elapsed) == (True, "built", 30)
     assert world.called("text") == [("i1", "a"), ("i1", "it is built")]
+
+
+def test_b10_whoever_waits_too_long_for_the_background_is_told_so(tmp_path: Path) -> None:
+    """The idle limit stays: a server that the agent left running would use up the session's whole time."""
+    tasks = SystemMessage("background_tasks_changed", {"tasks": [{"task_id": "b1", "description": "run the server"}]})
+    turn = [init(), use("t1"), tasks, answer("t1"), ResultMessage(), Wait(700)]
+    world = World(tmp_path, ScriptedFactory(turn), settings={"max_idle_retries": 0})
+    output = world.run()
+    assert output.summary == (
+        "Agent idle: all 0 retries used (Agent idle for 600 seconds): waiting for a frame after `result`; "
+        "idle timer on (600 s), in the background: run the server (state PROCESSING, turn 1)"
+    )
 
 
 def test_b13_a_context_with_room_left_goes_on_after_its_tools(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from session_peers import (
     use,
 )
 
+from pytest_mala.errors import Divergence
 from pytest_mala.issue.model import EndReason
 from pytest_mala.session.context import LifecycleContext
 from pytest_mala.session.messages import Usage
@@ -160,6 +161,71 @@ def test_s10_a_bash_call_without_a_command_is_an_empty_one() -> None:
     reading = Reading(AssistantMessage([ToolUseBlock("t1", "Bash", {})]), ResultMessage())
     reading.read()
     assert reading.lint.told == [("detect", "")]
+
+
+@pytest.mark.parametrize("given", [{"command": ["ls"]}, {"command": None}, ["ls"], None, "ls"])
+def test_s10_a_bash_call_that_the_cli_is_going_to_refuse_ends_no_session(given: Any) -> None:
+    reading = Reading(AssistantMessage([ToolUseBlock("t1", "Bash", given)]), answer("t1"), ResultMessage())
+    assert reading.read().success
+    assert reading.lint.told == []
+
+
+def background(*descriptions: str | None) -> SystemMessage:
+    tasks: list[object] = [{"task_id": "b1", "description": text} for text in descriptions]
+    return SystemMessage("background_tasks_changed", {"tasks": tasks})
+
+
+@pytest.mark.parametrize(
+    ("messages", "running"),
+    [
+        ([background("make", None)], ("make", "a task")),
+        ([background("make"), init(), background("make", "test")], ("make", "test")),
+        ([background("make"), background()], ()),
+        ([SystemMessage("background_tasks_changed", {"tasks": {}})], ()),
+        ([SystemMessage("background_tasks_changed", {"tasks": ["?"]})], ()),
+        ([background("make"), SystemMessage("background_tasks_changed", None)], ("make",)),
+    ],
+)
+def test_b10_what_runs_in_the_background_is_known(messages: list[SystemMessage], running: tuple[str, ...]) -> None:
+    reading = Reading(*messages, ResultMessage())
+    reading.read()
+    assert reading.state.background == running
+    reading.state.begin_attempt()
+    assert reading.state.background == ()
+
+
+def test_b10_a_full_context_waits_for_what_runs_in_the_background() -> None:
+    full = [use("t1", usage=usage(190_000)), background("make"), answer("t1")]
+    assert Reading(*full, ResultMessage(usage=None)).read().success
+    with pytest.raises(ContextPressureError):
+        Reading(*full, background(), use("t2"), answer("t2"), ResultMessage(usage=None)).read()
+
+
+class Dying(Reading):
+    """Its stream fails after the last message."""
+
+    def __init__(self, *messages: object, error: Exception) -> None:
+        super().__init__(*messages)
+        self.error = error
+
+    async def _stream(self) -> AsyncIterator[object]:
+        for message in self.messages:
+            yield message
+        raise self.error
+
+
+def test_a_cli_that_dies_of_its_error_result_has_said_why() -> None:
+    refused = ResultMessage(subtype="error_max_turns", is_error=True, result=None)
+    result = Dying(refused, error=RuntimeError("exit 1")).read()
+    assert (result.error, result.reason, result.has_result) == (
+        "no text (error_max_turns)",
+        EndReason.BUDGET,
+        True,
+    )
+    with pytest.raises(RuntimeError, match="exit 1"):
+        Dying(ResultMessage(), error=RuntimeError("exit 1")).read()
+    with pytest.raises(Divergence, match="other prompt"):
+        Dying(refused, error=Divergence("other prompt")).read()
 
 
 def test_s11_usage_at_the_threshold_raises_with_the_exact_counts() -> None:

@@ -110,8 +110,8 @@ ROWS = (
         mutant(
             "the timeout does not tell the phase",
             RUN,
-            "on_timeout(ctx, minutes, self._waiting_for)",
-            "on_timeout(ctx, minutes)",
+            "self._end_in_time(self._waiting_for)",
+            'self._end_in_time("")',
         ),
     ),
     not_applicable(
@@ -136,12 +136,15 @@ ROWS = (
     tested(
         "B11",
         "MCP servers get as long as the session",
-        ["tests/agent/test_runtime.py::test_b11_mcp_servers_get_as_long_as_the_session"],
+        [
+            "tests/agent/test_runtime.py::test_b11_mcp_servers_get_as_long_as_the_session",
+            "tests/agent/test_cli_environment.py::test_mcp_servers_get_as_long_as_the_session",
+        ],
         mutant(
             "MCP servers always get five minutes",
-            "agent/runtime.py",
-            "max(_MCP_SECONDS, timeout_seconds or 0)",
-            "_MCP_SECONDS",
+            "agent/environment.py",
+            "max(_MCP_SECONDS, timeout_seconds or 0) * 1000",
+            "_MCP_SECONDS * 1000",
         ),
     ),
     tested(
@@ -217,8 +220,8 @@ ROWS = (
         mutant(
             "findings that don't block are in the list",
             RUN,
-            "(blocking_issues(review) or None)",
-            "(list(review.issues) or None)",
+            "else blocking_issues(ctx.last_review_result)",
+            "else list(ctx.last_review_result.issues)",
         ),
     ),
     tested(
@@ -429,7 +432,7 @@ ROWS = (
         mutant(
             "an error without text gives an empty summary",
             CELLS,
-            "return str(error) or type(error).__name__",
+            "return str(error).strip() or type(error).__name__",
             "return str(error)",
         ),
     ),
@@ -526,8 +529,8 @@ ROWS = (
         mutant(
             "what came before the timeout is dropped",
             HANDLER,
-            'CheckpointResult(extract_checkpoint("".join(texts)), timed_out=True)',
-            'CheckpointResult("", timed_out=True)',
+            "return answer.result(timed_out=True)",
+            'return CheckpointResult("", timed_out=True)',
         ),
     ),
     tested(

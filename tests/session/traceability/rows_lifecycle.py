@@ -373,8 +373,8 @@ ROWS = (
         mutant(
             "the parse error of a re-run is not told",
             CELLS,
-            'text = review.parse_error or "the reviewer\'s answer could not be read"',
-            'text = "the reviewer\'s answer could not be read"',
+            'return review.parse_error or "the reviewer\'s answer could not be read"',
+            'return "the reviewer\'s answer could not be read"',
         ),
     ),
     tested(
@@ -412,7 +412,7 @@ ROWS = (
         mutant(
             "an error is told by its type only",
             CELLS,
-            "return str(error) or type(error).__name__",
+            "return str(error).strip() or type(error).__name__",
             "return type(error).__name__",
         ),
     ),

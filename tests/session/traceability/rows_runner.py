@@ -77,7 +77,7 @@ ROWS = (
         "the review can't be read, then passes",
         [RUNNER + "test_e7_x2_an_unusable_review_is_run_again_without_asking_for_progress"],
         mutant(
-            "the parse error is not in the warning", SHELL, "review_again(review.parse_error)", "review_again(None)"
+            "the parse error is not in the warning", SHELL, "review_again(unusable_text(review))", 'review_again("")'
         ),
     ),
     tested(
@@ -307,7 +307,9 @@ ROWS = (
         "R15",
         "a new log begins at offset 0",
         [RUNNER + "test_r15_a_new_log_begins_at_zero"],
-        mutant("a new log begins at the old offset", RUN, "ctx.retry_state.log_offset = 0", "pass"),
+        mutant(
+            "a new log begins at the old offset", RUN, "ctx.retry_state.log_offset = ctx.review_log_offset = 0", "pass"
+        ),
     ),
     tested(
         "R16",
@@ -351,8 +353,8 @@ ROWS = (
         mutant(
             "a re-run review needs a sink",
             EVENTS,
-            "if self._sink is not None:\n            text =",
-            "if True:\n            text =",
+            'if self._sink is not None:\n            self._sink.on_warning(f"Review',
+            'if True:\n            self._sink.on_warning(f"Review',
         ),
     ),
     tested(

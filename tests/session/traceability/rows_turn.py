@@ -109,8 +109,8 @@ ROWS = (
         mutant(
             "all tool names that begin with bash count",
             TURN,
-            'if block.name.lower() != "bash":',
-            'if not block.name.lower().startswith("bash"):',
+            'if block.name.lower() != "bash" or',
+            'if not block.name.lower().startswith("bash") or',
         ),
     ),
     tested(
@@ -216,8 +216,8 @@ ROWS = (
         mutant(
             "texts are joined with a blank",
             HANDLER,
-            'extract_checkpoint("".join(texts)))',
-            'extract_checkpoint(" ".join(texts)))',
+            'found = "".join(self._texts)',
+            'found = " ".join(self._texts)',
         ),
     ),
     tested(
