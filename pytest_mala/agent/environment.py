@@ -43,9 +43,8 @@ def cli_environment(
     """All variables of the CLI (design D18), for `ClaudeAgentOptions.env` and `cli_command_wrapper(names=...)`.
 
     `home`, `config` and `tmp` are directories of this session. `base_url` and `api_key` are None where the caller
-    adds his own. `fixed_git_date` (as "946684800 +0000") is for the scripted lane:
-    two recordings then have equal commit ids. `timeout_seconds` is the session's. `search_path` is the caller's PATH if
-    None.
+    adds his own. `fixed_git_date` (as "946684800 +0000") is for the scripted lane: two recordings then have equal
+    commit ids. `timeout_seconds` is the session's. `search_path` is the caller's PATH if None.
     """
     path = agent_search_path(os.environ.get("PATH", os.defpath) if search_path is None else search_path)
     optional = {

@@ -21,7 +21,7 @@ from pytest_mala.issue.model import EndReason
 from pytest_mala.session.events import BaseEventSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["EVENT_NAMES", "AnySink", "EverySink", "LoggingSink", "RecordingSink", "SinkEvent"]
 
@@ -87,7 +87,7 @@ class SinkEvent:
 
 def _known(name: str) -> str:
     if name not in _SIGNATURES:
-        near = difflib.get_close_matches(name, EVENT_NAMES, n=1)
+        near = difflib.get_close_matches(name, EVENT_NAMES)
         hint = f": did you mean {near[0]}?" if near else ": see BaseEventSink for those there are"
         raise UsageError(f"no event is called {name!r}{hint}")
     return name
@@ -155,6 +155,19 @@ class RecordingSink(EverySink):
     def __init__(self) -> None:
         self._events: list[SinkEvent] = []
 
+    def __len__(self) -> int:
+        """How many events there are."""
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[SinkEvent]:
+        """All events so far, in order."""
+        return iter(self.events)
+
+    def __repr__(self) -> str:
+        """Their number and names, for the person who reads a failed test."""
+        names = ", ".join(self.names) or "none"
+        return f"<events, {len(self)}: {names}>"
+
     def heard(self, event: SinkEvent) -> None:
         """Keeps the event."""
         self._events.append(event)
@@ -203,7 +216,7 @@ class LoggingSink(EverySink):
 
     def heard(self, event: SinkEvent) -> None:
         """Writes the record."""
-        self._logger.log(_level(event), "%s", event, extra={"mala_event": event})
+        self._logger.log(_level(event), event, extra={"mala_event": event})
 
 
 def _level(event: SinkEvent) -> int:

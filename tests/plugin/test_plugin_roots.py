@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import PYPROJECT
 from pytest_mala.errors import IssueError
 from pytest_mala.plugin.roots import Roots, is_issue
 
@@ -122,10 +121,8 @@ def test_a_check_that_runs_a_project_s_tests_runs_none_of_its_issues(project, is
         (folder.parent / "workspace.git").mkdir()
     project.issue("calc-1", file="mala-abc/workspace/issues/calc-1.md")
     project.write("mala-abc/workspace/conftest.py", (project.path / "conftest.py").read_text())
-    project.write(
-        "mala-abc/workspace/pyproject.toml",
-        PYPROJECT + 'mala_issues = ["issues"]\ntestpaths = ["tests"]\n',
-    )
+    ini = (project.path / "pyproject.toml").read_text()
+    project.write("mala-abc/workspace/pyproject.toml", ini + 'mala_issues = ["issues"]\ntestpaths = ["tests"]\n')
     project.write("mala-abc/workspace/tests/test_own.py", "def test_own():\n    pass\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -74,9 +74,16 @@ class TestMarks:
             await mala_session()
         run = await mala_session(gate_retries=2)
         assert run.outcome == "gate-failed"
+
+    @pytest.mark.mala(gate_retries=2, idle="0.01s")
+    async def test_silence_is_judged_by_the_mark(self, mala_session):
+        from pytest_mala.errors import Divergence
+
+        with pytest.raises(Divergence, match="idle"):
+            await mala_session()
 """,
     )
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
 
 
 def test_what_a_failed_assertion_says(samples):
@@ -112,6 +119,34 @@ async def test_prompts(run):
     assert run.prompts.why == ["work"]
 
 
+async def test_usage(run):
+    assert run.usage.tokens.output_tokens == 0
+
+
+async def test_cost(run):
+    assert run.cost_usd == 0
+
+
+async def test_events(run):
+    assert run.events.named("on_review_passed")
+
+
+async def test_no_events(run):
+    assert not run.events
+
+
+async def test_transcript(run):
+    assert "npm install" in run.transcript.splitlines()[0]
+
+
+async def test_commits(run):
+    assert [commit.message for commit in run.workspace.commits()] == ["calc-3: done"]
+
+
+async def test_diff(run):
+    assert run.workspace.diff() == ""
+
+
 async def test_no_such_check(run):
     assert run.gates["lint"]
 
@@ -140,6 +175,42 @@ async def test_no_such_outcome(run):
         "AssertionError: assert <no tool call named 'Write', among 5 tool calls: Read, Edit, Bash, Edit, Bash>"
     )
     assert said["test_prompts"][0] == "AssertionError: assert ['work', 'gate retry'] == ['work']"
+    session = "<session calc-3: gate-failed, 2 turns, 2 gate attempts>"
+    assert said["test_cost"] == ["assert 0.0021 == 0", f"+  where 0.0021 = {session}.cost_usd"]
+    used = "Usage(input_tokens=700, output_tokens=70, cache_read_tokens=0, cache_creation_tokens=0)"
+    assert said["test_usage"] == [
+        "assert 70 == 0",
+        f"+  where 70 = {used}.output_tokens",
+        f"+    where {used} = SessionUsage(tokens={used}, cost_usd=0.0021).tokens",
+        f"+      where SessionUsage(tokens={used}, cost_usd=0.0021) = {session}.usage",
+    ]
+    events = (
+        "<events, 25: on_state_entered, on_lifecycle_state, on_state_entered, on_lifecycle_state, on_log_waiting, "
+        "on_log_ready,...ion_started, on_gate_started, on_state_entered, on_gate_failed, on_gate_result, "
+        "on_validation_result, on_session_ended>"
+    )
+    assert said["test_events"] == [
+        "AssertionError: assert []",
+        "+  where [] = named('on_review_passed')",
+        f"+    where named = {events}.named",
+        f"+      where {events} = {session}.events",
+    ]
+    assert said["test_no_events"] == [f"assert not {events}", f"+  where {events} = {session}.events"]
+    assert said["test_transcript"] == [
+        "AssertionError: assert 'npm install' in 'session calc-3: median() of an even number of values'"
+    ]
+    assert said["test_commits"][:4] == [
+        "AssertionError: assert ['calc-3: tak...e the mean\\n'] == ['calc-3: done']",
+        "",
+        "At index 0 diff: 'calc-3: take the lower middle\\n' != 'calc-3: done'",
+        "Left contains one more item: 'calc-3: use the mean\\n'",
+    ]
+    assert said["test_diff"][:4] == [
+        "AssertionError: assert 'diff --git a... len(ordered)' == ''",
+        "",
+        "+ diff --git a/calc.py b/calc.py",
+        "+ index 1981665..d2564da 100644",
+    ]
     assert said["test_no_such_check"] == [
         "pytest_mala.testing.names.UnknownNameError: no check is called 'lint'. There are: commit, test"
     ]

@@ -248,3 +248,12 @@ def test_a_recording_sink_can_forget() -> None:
     sink.clear()
     sink.on_gate_passed("calc-1")
     assert sink.names == ["on_gate_passed"]
+
+
+def test_a_recording_shows_what_is_in_it() -> None:
+    sink = RecordingSink()
+    assert (len(sink), list(sink), repr(sink)) == (0, [], "<events, 0: none>")
+    sink.on_lifecycle_state("calc-1", "PROCESSING")
+    sink.on_gate_passed("calc-1")
+    assert (len(sink), list(sink)) == (2, sink.events)
+    assert repr(sink) == "<events, 2: on_lifecycle_state, on_gate_passed>"
