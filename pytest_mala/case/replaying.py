@@ -42,7 +42,7 @@ class ReplayRun:
     def load(self) -> None:
         """Read the cassette. Raises CassetteMissingError with what records it, CassetteError if it can't be trusted."""
         try:
-            cassette = read(self._path)
+            cassette = read(self._path, allow_incomplete=self._settings.allow_incomplete)
             if cassette.issue != self._issue.id:
                 what = f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}"
                 raise CassetteError(self._path, what)
@@ -52,6 +52,8 @@ class ReplayRun:
         except CassetteError as error:
             raise self._refused(error) from None
         self._is_edited = cassette.edited
+        if not cassette.complete:
+            self._notes.append("the recording was cut short: this is as far as it goes")
         self.base = self._take.base
         start = datetime.fromisoformat(cassette.takes[0].start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,13 @@ from pytest_mala.clock import Clock, RealClock
 from pytest_mala.errors import HarnessError, UsageError
 from pytest_mala.issue import EndReason
 from pytest_mala.session.transcript.lines import bounded, escaped
-from pytest_mala.transport.cassette import Aliases, Cassette, Journal, Take, read_journal, write
+from pytest_mala.transport.assemble import TakeHead, assemble
+from pytest_mala.transport.cassette import Journal, read_journal, write
 from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.record import Recorder
-from pytest_mala.transport.takes import cli_version, interactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_mala.agent.client import Tape
     from pytest_mala.case.settings import CaseSettings
@@ -95,6 +94,9 @@ class ScriptedRun:
         """
         from pytest_mala.model import serve  # on use: a web server is not needed to read a script
 
+        self._head = TakeHead(
+            issue=self._issue.id, lane="scripted", sdk=version("claude-agent-sdk"), start=SCRIPTED_START
+        )
         self._journal = Journal(self._cassette if self._store else self._stage.root / f"{self._issue.id}.yaml")
         self._recorder = Recorder(
             self._journal,
@@ -105,6 +107,7 @@ class ScriptedRun:
             note_tree=self._workspace.note_tree,
             capture=self._capture,
         )
+        self._recorder.take(self._head.to_entry())
         self._recorder.base(dataclasses.asdict(self._workspace.base))
         with self._kept(), serve(self._script, {"WORKSPACE": str(self._stage.workspace)}) as self._server:
             yield self._recorder
@@ -180,7 +183,7 @@ class ScriptedRun:
         if self._store:
             if reason is EndReason.AGENT_ERROR and reason not in self._issue.expect:
                 raise HarnessError("\n  ".join([self._not_stored(why), *last_words]))
-            write(self._cassette, self._recorded(entries))
+            write(self._cassette, assemble(self._head, entries))
         self._journal.finish()
         return (*left_out(self._workspace.notes, self._kept_out), *self._unused(), *last_words)
 
@@ -202,30 +205,6 @@ class ScriptedRun:
         what = "1 answer was" if unused == 1 else f"{unused} answers were"
         return [f"{self._script_path.name}: {what} never asked for"] if unused else []
 
-    def _recorded(self, entries: list[dict[str, Any]]) -> Cassette:
-        made = interactions(entries, issue=self._issue.id, take=1, canonical=_canonical(Aliases()))
-        take = Take(number=1, start=SCRIPTED_START, interactions=made)
-        return Cassette(
-            issue=self._issue.id,
-            lane="scripted",
-            sdk=version("claude-agent-sdk"),
-            cli=cli_version(entries),
-            takes=(take,),
-        )
-
     def describe(self) -> str:
         """Nothing to add: the CLI is a process of its own."""
         return "waiting for the CLI"
-
-
-def _canonical(aliases: Aliases) -> Callable[[Any, int], Any]:
-    """Stable ids in frames, and in the texts that stand beside them."""
-
-    def canonical(value: Any, connection: int) -> Any:
-        if isinstance(value, Mapping):
-            return aliases.canonical(dict(value), connection)
-        if isinstance(value, list):
-            return [canonical(item, connection) for item in value]
-        return aliases.map_text(value) if isinstance(value, str) else value
-
-    return canonical

@@ -43,7 +43,8 @@ class CaseSettings:
 
     `cassettes` is the folder of the cassettes, `prompts` the project's own prompt folder (None: those of the
     package), `frozen` whether the wall clock stands still with the loop on replay, `record_command` the command
-    that records an issue, with `{issue}` for its id.
+    that records an issue, with `{issue}` for its id, `allow_incomplete` whether a recording that was cut short is
+    replayed as far as it goes.
     """
 
     lane: Lane
@@ -53,6 +54,7 @@ class CaseSettings:
     frozen: bool
     rootdir: Path
     record_command: str
+    allow_incomplete: bool = False
 
     def shown(self, path: Path) -> str:
         """A path as messages name it: from the root folder, where it is inside of that."""

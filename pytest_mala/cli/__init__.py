@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from pytest_mala.errors import MalaError
 from pytest_mala.session.transcript.lines import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["main"]
+
+_HELP_WIDTH = 100
+_PATH = click.Path(path_type=Path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0 when all went well, 1 when a file was refused, 2 for unusable arguments."""
-    chosen = _parser().parse_args(arguments)
-    failed = 0
-    for path in chosen.paths:
+    try:
+        pytest_mala.main(arguments, prog_name="pytest-mala")
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _HELP_WIDTH})
+@click.version_option(package_name="pytest-mala", message="%(prog)s %(version)s")
+def pytest_mala() -> None:
+    """Look after the recorded sessions of pytest-mala."""
+
+
+@pytest_mala.group()
+def cassette() -> None:
+    """Work on cassette files."""
+
+
+@cassette.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
+def seal(paths: tuple[Path, ...]) -> None:
+    """Accept a cassette that was edited by hand.
+
+    It is checked as a replay does, marked as edited, and its digest is written anew. A file whose digest is right stays
+    as it is; one that a replay would refuse is refused, and stays too.
+    """
+    from pytest_mala.cli.sealing import sealed  # here and below: `--help` needs no YAML
+
+    _each(paths, sealed)
+
+
+@cassette.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PART...", type=_PATH)
+@click.option("-o", "--output", metavar="PATH", type=_PATH, help="Where to write it; beside PART by default.")
+def recover(paths: tuple[Path, ...], output: Path | None) -> None:
+    """Make a cassette of what a killed recording left behind.
+
+    PART is its journal, a file *.part beside the cassettes. The cassette is marked incomplete, and a replay refuses it
+    unless it is told otherwise (--mala-allow-incomplete). A cassette that is there already is never replaced; the
+    journal is removed when its cassette is written.
+    """
+    from pytest_mala.cli.recovering import recovered
+
+    if output is not None and len(paths) > 1:
+        raise click.UsageError("--output names one file: give one PART with it")
+    _each(paths, lambda path: recovered(path, output))
+
+
+def _each(paths: Iterable[Path], action: Callable[[Path], str]) -> None:
+    """What was done with each path, line by line; the exit status is 1 if one was refused."""
+    failed = False
+    for path in paths:
         try:
-            print(_one_line(chosen.action(path)))  # noqa: T201 - a command's output
+            click.echo(_one_line(action(path)))
         except MalaError as error:
-            print(f"error: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command's output
-            failed = 1
-    return failed
+            click.echo(f"error: {_one_line(str(error))}", err=True)
+            failed = True
+    if failed:
+        raise SystemExit(1)
 
 
 def _one_line(text: str) -> str:
     """A path may hold anything, a line end too."""
     return escaped(text).replace("\n", "\\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pytest-mala", description="Look after the recorded sessions of pytest-mala.")
-    parser.add_argument(
-        "--version", action="version", version=f"pytest-mala {version('pytest-mala')}", help="show the version and exit"
-    )
-    areas = parser.add_subparsers(title="areas", required=True, metavar="AREA")
-    cassette = areas.add_parser("cassette", help="work on cassette files", description="Work on cassette files.")
-    actions = cassette.add_subparsers(title="actions", required=True, metavar="ACTION")
-    seal = actions.add_parser(
-        "seal",
-        help="accept a cassette that was edited by hand",
-        description="Check a cassette that was edited by hand, as a replay does; mark it as edited and write its "
-        "digest anew. A file whose digest is right stays as it is; one that a replay would refuse is refused, and "
-        "stays too.",
-    )
-    seal.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette file")
-    seal.set_defaults(action=_seal)
-    return parser
-
-
-def _seal(path: Path) -> str:
-    from pytest_mala.cli.sealing import sealed  # here: `--help` needs no YAML
-
-    return sealed(path)

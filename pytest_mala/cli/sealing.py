@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mala.case.recorded import read_recorded
 from pytest_mala.errors import CassetteError
-from pytest_mala.transport.cassette import line_of, seal
+from pytest_mala.transport.cassette import INCOMPLETE, line_of, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def _check(path: Path, cassette: Cassette) -> None:
     """What a replay looks at before it touches a workspace, in the same order and words."""
     if not cassette.complete:
         line = line_of(path, ("mala", "complete"))
-        raise CassetteError(path, "the recording was cut short (complete: false); record it again", line)
+        raise CassetteError(path, INCOMPLETE, line)
     if path.name != cassette.issue + SUFFIX:
         what = f"holds the session of issue {cassette.issue!r}, which is read from {cassette.issue}{SUFFIX}: rename it"
         raise CassetteError(path, what)

@@ -60,6 +60,7 @@ def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
         cassettes=settings.cassette_dir,
         prompts=settings.prompts_dir,
         frozen=settings.frozen,
+        allow_incomplete=settings.allow_incomplete,
         rootdir=settings.rootdir,
         record_command=command.replace("{", "{{").replace("}", "}}"),
     )

@@ -22,7 +22,10 @@ REFUSED_RECORDING: Final = ("new_episodes", "any", "rewrite")
 
 # tuples and no dataclasses: making those would be a third of what the plugin costs a run without issues
 class Option(NamedTuple):
-    """One command line option; `text` is its help, `default` what the documentation says about leaving it out."""
+    """One command line option; `text` is its help, `default` what the documentation says about leaving it out.
+
+    One without `metavar` is a switch.
+    """
 
     flag: str
     dest: str
@@ -64,6 +67,13 @@ OPTIONS: Final = (
         metavar="none|once|all|stale",
         default="the ini value mala_record",
         text="write cassettes in lane scripted: never; those that are missing; all; those that no longer match",
+    ),
+    Option(
+        flag="--mala-allow-incomplete",
+        dest="mala_allow_incomplete",
+        metavar="",
+        default="they are refused",
+        text="replay also cassettes that were recovered from a recording which was cut short, as far as they go",
     ),
 )
 
@@ -110,6 +120,9 @@ def declare(parser: pytest.Parser) -> None:
     """Tell pytest about all options and ini values."""
     group = parser.getgroup("mala", "pytest-mala: agent sessions as tests")
     for option in OPTIONS:
+        if not option.metavar:
+            group.addoption(option.flag, dest=option.dest, action="store_true", help=option.text)
+            continue
         action: dict[str, Any] = {"action": "append", "default": []} if option.repeatable else {"default": None}
         group.addoption(option.flag, dest=option.dest, metavar=option.metavar, help=option.text, **action)
     for value in INI_VALUES:
@@ -119,7 +132,10 @@ def declare(parser: pytest.Parser) -> None:
 def options_table() -> str:
     """The reference of all options and ini values as Markdown, for the documentation."""
     head = ["| option or ini value | default | meaning |", "|---|---|---|"]
-    options = [(f"{option.flag}={option.metavar}", option.default, option.text) for option in OPTIONS]
+    options = [
+        (f"{option.flag}={option.metavar}" if option.metavar else option.flag, option.default, option.text)
+        for option in OPTIONS
+    ]
     values = [(f"{value.name} (ini, {value.type})", value.shown_default, value.text) for value in INI_VALUES]
     cells = [tuple(cell.replace("|", "\\|") for cell in row) for row in options + values]
     return "\n".join([*head, *(f"| `{name}` | {default} | {text} |" for name, default, text in cells)])
@@ -176,6 +192,7 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
         cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
         frozen=_frozen(config),
+        allow_incomplete=config.getoption("mala_allow_incomplete"),
         rootdir=config.rootpath,
         invocation_dir=config.invocation_params.dir,
         has_issues=has_issues,

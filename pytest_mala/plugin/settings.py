@@ -28,6 +28,7 @@ class Settings:
     cassette_dir: Path
     prompts_dir: Path | None
     frozen: bool
+    allow_incomplete: bool
     rootdir: Path
     invocation_dir: Path
     has_issues: bool

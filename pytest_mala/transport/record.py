@@ -92,6 +92,10 @@ class Recorder:
         """The lifecycle took a step."""
         self.note("state", text=text)
 
+    def take(self, head: Mapping[str, Any]) -> None:
+        """What is known of the take, first of all: a run that is killed leaves no more than its journal."""
+        self._write(head, sync=False)
+
     def base(self, base: Mapping[str, Any]) -> None:
         """The commit that the agent starts from, before anything else."""
         self._write({"k": "turn", "turn": 0, "data": {"base": base}}, sync=False)

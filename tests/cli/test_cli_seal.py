@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "link": (link, ": is a symbolic link; a cassette must be a regular file in its own folder"),
     "short": (
         lambda path: edit(path, "lane: scripted", "lane: scripted\n  complete: false"),
-        ":7: the recording was cut short (complete: false); record it again",
+        ":7: the recording was cut short (complete: false); record it again, or replay it with --mala-allow-incomplete",
     ),
     "renamed": (
         rename,

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
+__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
+
+INCOMPLETE: Final = (
+    "the recording was cut short (complete: false); record it again, or replay it with --mala-allow-incomplete"
+)
 
 _COMMENT: Final = (
     "# pytest-mala cassette: recorded agent sessions. Review it like code, it drives hooks and checks; "
@@ -63,7 +67,7 @@ def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
     cassette = _parsed(path, text)
     if not cassette.complete and not allow_incomplete:
         line = strict.line_of(text, ("mala", "complete"))
-        raise CassetteError(path, "the recording was cut short (complete: false); record it again", line)
+        raise CassetteError(path, INCOMPLETE, line)
     return cassette
 
 

@@ -171,7 +171,8 @@ BROKEN: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     ),
     "cut short": (
         swap("  takes:", "  complete: false\n  takes:"),
-        "PATH:9: the recording was cut short (complete: false); record it again",
+        "PATH:9: the recording was cut short (complete: false); record it again, "
+        "or replay it with --mala-allow-incomplete",
     ),
     "headers of another shape": (
         swap("headers: {}", "headers: {a: [b, c]}"),

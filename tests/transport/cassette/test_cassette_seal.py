@@ -73,7 +73,10 @@ def test_a_recording_that_was_cut_short_stays_incomplete(tmp_path: Path, small: 
     seal(path)
     with pytest.raises(CassetteError) as caught:
         read(path)
-    assert str(caught.value) == f"{path}:10: the recording was cut short (complete: false); record it again"
+    assert str(caught.value) == (
+        f"{path}:10: the recording was cut short (complete: false); record it again, "
+        "or replay it with --mala-allow-incomplete"
+    )
     assert read(path, allow_incomplete=True).edited
 
 
