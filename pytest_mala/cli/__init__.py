@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,50 @@ def seal(paths: tuple[Path, ...]) -> None:
 
 
 @cassette.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
+@click.option("--times/--no-times", default=True, help="Whether each step has its time; they differ by recording.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
+def show(paths: tuple[Path, ...], *, times: bool, as_json: bool) -> None:
+    """Tell what a cassette holds, as a story.
+
+    Prompts, answers, tool calls, decisions and gates stand in their order. Nothing is played: no check runs, and none
+    of your hooks. A recording that was cut short is told as far as it goes.
+    """
+    from pytest_mala.cli.showing import facts, story
+    from pytest_mala.cli.styling import styled_story
+
+    def told(path: Path) -> str:
+        return json.dumps(facts(path, times=times)) if as_json else styled_story(story(path, times=times))
+
+    _each(paths, told, is_text=True)
+
+
+@cassette.command()
+@click.argument("one", metavar="PATH", type=_PATH)
+@click.argument("other", metavar="OTHER", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object with the lines of the difference.")
+def diff(one: Path, other: Path, *, as_json: bool) -> None:
+    """Compare the stories of two cassettes; the exit status is 1 if they differ.
+
+    Times are not compared. Sessions, tool calls and commits have numbers, so other ids are no difference. The exit
+    status is 2 if a file can't be read.
+    """
+    from pytest_mala.cli.comparing import differences
+    from pytest_mala.cli.styling import styled_diff
+
+    try:
+        lines = differences(one, other)
+    except MalaError as error:
+        click.echo(f"error: {_one_line(str(error))}", err=True)
+        raise SystemExit(2) from None
+    if as_json:
+        click.echo(json.dumps({"same": not lines, "diff": lines}))
+    elif lines:
+        click.echo(styled_diff(lines))
+    raise SystemExit(1 if lines else 0)
+
+
+@cassette.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PART...", type=_PATH)
 @click.option("-o", "--output", metavar="PATH", type=_PATH, help="Where to write it; beside PART by default.")
 def recover(paths: tuple[Path, ...], output: Path | None) -> None:
@@ -68,12 +113,13 @@ def recover(paths: tuple[Path, ...], output: Path | None) -> None:
     _each(paths, lambda path: recovered(path, output))
 
 
-def _each(paths: Iterable[Path], action: Callable[[Path], str]) -> None:
-    """What was done with each path, line by line; the exit status is 1 if one was refused."""
+def _each(paths: Iterable[Path], action: Callable[[Path], str], *, is_text: bool = False) -> None:
+    """What was done with each path, on one line unless it is a text; the exit status is 1 if one was refused."""
     failed = False
     for path in paths:
         try:
-            click.echo(_one_line(action(path)))
+            done = action(path)
+            click.echo(done.rstrip("\n") if is_text else _one_line(done))
         except MalaError as error:
             click.echo(f"error: {_one_line(str(error))}", err=True)
             failed = True

@@ -37,8 +37,10 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
+  diff     Compare the stories of two cassettes; the exit status is 1 if they differ.
   recover  Make a cassette of what a killed recording left behind.
   seal     Accept a cassette that was edited by hand.
+  show     Tell what a cassette holds, as a story.
 """,
     ("cassette", "seal"): """\
 Usage: pytest-mala cassette seal [OPTIONS] PATH...
@@ -49,6 +51,31 @@ Usage: pytest-mala cassette seal [OPTIONS] PATH...
   digest is right stays as it is; one that a replay would refuse is refused, and stays too.
 
 Options:
+  -h, --help  Show this message and exit.
+""",
+    ("cassette", "show"): """\
+Usage: pytest-mala cassette show [OPTIONS] PATH...
+
+  Tell what a cassette holds, as a story.
+
+  Prompts, answers, tool calls, decisions and gates stand in their order. Nothing is played: no
+  check runs, and none of your hooks. A recording that was cut short is told as far as it goes.
+
+Options:
+  --times / --no-times  Whether each step has its time; they differ by recording.
+  --json                One JSON object for each file, on a line of its own.
+  -h, --help            Show this message and exit.
+""",
+    ("cassette", "diff"): """\
+Usage: pytest-mala cassette diff [OPTIONS] PATH OTHER
+
+  Compare the stories of two cassettes; the exit status is 1 if they differ.
+
+  Times are not compared. Sessions, tool calls and commits have numbers, so other ids are no
+  difference. The exit status is 2 if a file can't be read.
+
+Options:
+  --json      A JSON object with the lines of the difference.
   -h, --help  Show this message and exit.
 """,
     ("cassette", "recover"): """\
@@ -72,6 +99,7 @@ USAGE = {
     ("cassette", "open"): "Error: No such command 'open'.",
     ("cassette", "seal"): "Error: Missing argument 'PATH...'.",
     ("cassette", "seal", "x", "--force"): "Error: No such option '--force'.",
+    ("cassette", "diff", "x"): "Error: Missing argument 'OTHER'.",
     ("cassette", "recover", "a", "b", "-o", "c"): "Error: --output names one file: give one PART with it",
 }
 
