@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from pytest_mala.transport.assemble import TakeHead, assemble
 from pytest_mala.transport.cassette import Journal, read_journal, write
 from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.record import Recorder
+from pytest_mala.transport.scrub import Scrubber, SecretFoundError, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_mala.gate import CheckResult
     from pytest_mala.issue import Issue
     from pytest_mala.session.log import LogWriter
+    from pytest_mala.transport.cassette import Cassette
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
 __all__ = ["ScriptedRun"]
@@ -97,15 +100,19 @@ class ScriptedRun:
         self._head = TakeHead(
             issue=self._issue.id, lane="scripted", sdk=version("claude-agent-sdk"), start=SCRIPTED_START
         )
+        names = self._stage.names()
+        self._scrubber = Scrubber(public=(*names.values.values(), SCRIPTED_API_KEY), hide=names.hide)
+        self._scrubber.learn(os.environ)
         self._journal = Journal(self._cassette if self._store else self._stage.root / f"{self._issue.id}.yaml")
         self._recorder = Recorder(
             self._journal,
-            self._stage.names(),
+            names,
             watch,
             clock=self.clock,
             start=CLITransport,
             note_tree=self._workspace.note_tree,
             capture=self._capture,
+            scrubber=self._scrubber,
         )
         self._recorder.take(self._head.to_entry())
         self._recorder.base(dataclasses.asdict(self._workspace.base))
@@ -117,6 +124,9 @@ class ScriptedRun:
         try:
             with self._journal:
                 yield
+        except SecretFoundError:
+            self._journal.finish()  # nothing is stored
+            raise
         except Exception as error:
             if not self._is_journal_kept():
                 raise
@@ -183,9 +193,15 @@ class ScriptedRun:
         if self._store:
             if reason is EndReason.AGENT_ERROR and reason not in self._issue.expect:
                 raise HarnessError("\n  ".join([self._not_stored(why), *last_words]))
-            write(self._cassette, assemble(self._head, entries))
+            self._write(assemble(self._head, entries))
         self._journal.finish()
         return (*left_out(self._workspace.notes, self._kept_out), *self._unused(), *last_words)
+
+    def _write(self, cassette: Cassette) -> None:
+        """After a second look for secrets at the finished text, and at the values that stand in it."""
+        values = [dataclasses.asdict(one) for take in cassette.takes for one in take.interactions]
+        where = self._settings.shown(self._cassette)
+        write(self._cassette, cassette, check=lambda text: check_text(text, self._scrubber, values, where=where))
 
     def _not_stored(self, why: str) -> str:
         cassette = self._settings.shown(self._cassette)

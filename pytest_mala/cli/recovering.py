@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pytest_mala.errors import CassetteError
 from pytest_mala.transport.assemble import recovered as cassette_of
 from pytest_mala.transport.cassette import read_journal, write
+from pytest_mala.transport.scrub import Scrubber, check_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +22,8 @@ _PART = re.compile(r"(.+)\.[0-9]+(?:-[0-9]+)?\.part")
 def recovered(part: Path, output: Path | None = None) -> str:
     """Write the cassette of a journal and remove the journal; the answer says what was done.
 
-    Raises CassetteError for a file that is no journal or has no frame of the CLI, and where a cassette is already; the
-    journal then stays.
+    Raises CassetteError for a file that is no journal or has no frame of the CLI, and where a cassette is already, and
+    SecretFoundError for one with a secret in it; the journal then stays.
     """
     named = _PART.fullmatch(part.name)
     if named is None:
@@ -37,6 +39,8 @@ def recovered(part: Path, output: Path | None = None) -> str:
         raise CassetteError(part, f"can't be recovered: {error}") from None
     if target.exists() or target.is_symlink():
         raise CassetteError(target, "is there already, and is not replaced; name another file with --output")
-    write(target, found)
+    values = [asdict(one) for take in found.takes for one in take.interactions]
+    # an earlier version wrote journals as they came
+    write(target, found, check=lambda text: check_text(text, Scrubber(), values, where=str(target)))
     part.unlink()
     return f"{target}: recovered with {frames} {'frame' if frames == 1 else 'frames'} of the CLI, marked incomplete"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.transport.cassette import Aliases, Cassette, Take
+from pytest_mala.transport.proof import Proof
 from pytest_mala.transport.takes import cli_version, interactions
 
 if TYPE_CHECKING:
@@ -46,7 +47,14 @@ def assemble(head: TakeHead, entries: Sequence[Mapping[str, Any]], *, complete: 
         cli=cli_version(entries),
         takes=(Take(number=head.number, start=head.start, interactions=made),),
         complete=complete,
+        scrub=_proof(entries),
     )
+
+
+def _proof(entries: Sequence[Mapping[str, Any]]) -> Proof | None:
+    """How the entries were scrubbed; None for those of an earlier version."""
+    found = next((entry for entry in entries if entry["k"] == "proof"), None)
+    return None if found is None else Proof(**{name: found[name] for name in ("rules", "planted", "found")})
 
 
 def recovered(entries: Sequence[Mapping[str, Any]]) -> Cassette:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["options_text"]
+__all__ = ["options_text", "secret_options"]
 
 _SECRET_KEYS = frozenset({"env", "headers"})  # of MCP servers: names are kept, values never (sdk.md 6)
 _LEFT_OUT = frozenset(
@@ -33,6 +33,19 @@ def options_text(options: Any) -> str:
         if field.name not in _LEFT_OUT and (value := getattr(options, field.name)) != _default(field)
     ]
     return "\n".join(sorted(lines))
+
+
+def secret_options(options: Any) -> list[dict[str, str]]:
+    """The variables and headers that the options hand to the CLI and to MCP servers: their values may be secrets."""
+    servers = getattr(options, "mcp_servers", None)
+    found = [getattr(options, "env", None)]
+    for server in servers.values() if isinstance(servers, Mapping) else ():
+        found += [server.get(key) for key in sorted(_SECRET_KEYS)] if isinstance(server, Mapping) else []
+    return [
+        {str(name): value for name, value in one.items() if isinstance(value, str)}
+        for one in found
+        if isinstance(one, Mapping)
+    ]
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

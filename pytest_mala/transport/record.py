@@ -7,7 +7,9 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_mala.transport.options import options_text
+from pytest_mala.errors import HarnessError
+from pytest_mala.transport.options import options_text, secret_options
+from pytest_mala.transport.scrub import Outlet, Scrubber, check_tree, prove
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "Observer", "Recorder", "RecordingTransport", "WireTransport"]
 
 _TREE_EVENTS = ("PreToolUse", "PostToolUse")
+_SHOWN = 5
 
 
 class WireTransport(Protocol):
@@ -50,7 +53,8 @@ class Recorder:
 
     `start` makes the SDK's own transport for some options, `note_tree` is asked before each tool hook is handed on
     and says the commit id of the tree if it changed, `capture` gives the tree at the end of a turn as JSON (design
-    D8).
+    D8). `scrubber` takes secrets out of everything before it is written (design D15); without one, those that have a
+    shape.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Recorder:
         start: Callable[[Any], WireTransport],
         note_tree: Callable[[], str | None],
         capture: Callable[[int], Mapping[str, Any]],
+        scrubber: Scrubber | None = None,
     ) -> None:
         self._journal = journal
         self._names = names
@@ -71,12 +76,16 @@ class Recorder:
         self._start = start
         self._note_tree = note_tree
         self._capture = capture
+        self._scrubber = scrubber if scrubber is not None else Scrubber(hide=names.hide)
+        self._outlet: Outlet[tuple[bool, bool]] = Outlet(self._scrubber)
         self._connections = 0
         self._turns = 0
 
     def connection(self, purpose: str, options: Any) -> RecordingTransport:
         """The transport of the session's next connection; nothing is started before it is connected."""
         self._connections += 1
+        for variables in secret_options(options):
+            self._scrubber.learn(variables)
         self.observer.connection(self._connections, purpose, getattr(options, "resume", None))
         self.note("connect", c=self._connections, purpose=purpose, body=options_text(options))
         stderr: list[str] = []
@@ -93,8 +102,18 @@ class Recorder:
         self.note("state", text=text)
 
     def take(self, head: Mapping[str, Any]) -> None:
-        """What is known of the take, first of all: a run that is killed leaves no more than its journal."""
+        """What is known of the take, first of all: a run that is killed leaves no more than its journal. Then the proof
+        that secrets are found here. Raises HarnessError if it fails.
+        """
         self._write(head, sync=False)
+        proof = prove(self._scrubber)
+        if not proof.is_whole:
+            raise HarnessError(
+                f"nothing is recorded: {len(proof.missed)} of {proof.planted} secrets that were planted to test the "
+                f"scrubber were not found ({'; '.join(proof.missed[:_SHOWN])}), so a real one could be stored; "
+                "this is a fault of pytest-mala or of rules that were added to it"
+            )
+        self._write({"k": "proof", **proof.to_data()}, sync=False)
 
     def base(self, base: Mapping[str, Any]) -> None:
         """The commit that the agent starts from, before anything else."""
@@ -106,9 +125,11 @@ class Recorder:
         return self._turns
 
     def turn_ended(self) -> None:
-        """Capture the tree that the agent left."""
+        """Capture the tree that the agent left. Raises SecretFoundError, and writes nothing, if it holds a secret."""
         self._turns += 1
-        self._write({"k": "turn", "turn": self._turns, "data": self._capture(self._turns)}, sync=True)
+        tree = self._capture(self._turns)
+        check_tree(tree, self._scrubber)
+        self._write({"k": "turn", "turn": self._turns, "data": tree}, sync=True)
 
     def gate(self, attempt: int, rows: Sequence[Mapping[str, Any]], ms: Sequence[int]) -> None:
         """What the checks of one gate attempt gave."""
@@ -117,10 +138,13 @@ class Recorder:
 
     def note(self, kind: str, *, sync: bool = False, **entry: Any) -> None:
         """Append one entry, with known values under their names."""
-        self._write({"k": kind, **self._names.hide(entry)}, sync=sync)
+        self._write({"k": kind, **entry}, sync=sync, hide=True)
 
-    def _write(self, entry: Mapping[str, Any], *, sync: bool) -> None:
-        self._journal.append({**entry, "t": round(self._clock.elapsed, 3)}, sync=sync)
+    def _write(self, entry: Mapping[str, Any], *, sync: bool, hide: bool = False) -> None:
+        """Secrets are taken out of the real text: a name inside of one would make it another."""
+        timed = {**entry, "t": round(self._clock.elapsed, 3)}
+        for clean, (is_synced, is_hidden) in self._outlet.put(timed, (sync, hide)):
+            self._journal.append(self._names.hide(clean) if is_hidden else clean, sync=is_synced)
 
     def tree_if_changed(self, connection: int) -> None:
         """Hooks that read files see on replay the tree that they saw here (slice.md 4)."""

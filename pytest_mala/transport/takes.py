@@ -1,8 +1,8 @@
 """From journal entries to the interactions of a take, and from a take back to the steps that replay walks (design D6).
 
 Both directions are pure. A journal entry is a JSON object with `k` (its kind) and `t` (seconds since the recording
-began); entries of a connection also have its number `c`. Kinds: take (what is known before it begins), connect, send,
-recv, tree, decide, end, turn, gate, state.
+began); entries of a connection also have its number `c`. Kinds: take (what is known before it begins), proof, connect,
+send, recv, tree, decide, end, turn, gate, state.
 """
 
 from __future__ import annotations
@@ -87,6 +87,9 @@ class _Writer:
 
     def take(self, entry: Entry) -> None:
         """It stands at the head of the file."""
+
+    def proof(self, entry: Entry) -> None:
+        """As well (transport/proof.py)."""
 
     def connect(self, entry: Entry) -> None:
         number = entry["c"]

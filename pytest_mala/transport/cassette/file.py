@@ -84,17 +84,21 @@ def line_of(path: Path, where: Sequence[str | int]) -> int | None:
         return None
 
 
-def write(path: Path, cassette: Cassette) -> None:
+def write(path: Path, cassette: Cassette, *, check: Callable[[str], None] | None = None) -> None:
     """Put the cassette in place of the file at `path` in one step; its folder is made if it is missing.
 
-    CassetteError if that fails; the old file, if there is one, is then as it was.
+    CassetteError if that fails; the old file, if there is one, is then as it was. So it is if `check` raises, which is
+    shown the text before any of it is written.
     """
     try:
-        content = dump(cassette).encode()
+        text = dump(cassette)
+        content = text.encode()
     except ValueError as error:
         raise CassetteError(path, f"not written, the recording holds what a cassette can't: {error}") from None
     if len(content) > MAX_BYTES:
         raise CassetteError(path, f"not written: {len(content)} bytes, a cassette may have {MAX_BYTES}")
+    if check is not None:
+        check(text)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_mala.transport.proof import Proof
 
 __all__ = ["FORMAT", "LANES", "MAX_MS", "METHODS", "Cassette", "Interaction", "Take"]
 
@@ -50,6 +53,7 @@ class Cassette:
     """All takes of one issue, with what made them.
 
     `edited`: sealed after a change by hand. `complete` is false for a recording that was cut short and recovered.
+    `scrub` says how it was scrubbed; None for one that was recorded before that was proven.
     """
 
     issue: str
@@ -59,6 +63,7 @@ class Cassette:
     takes: tuple[Take, ...]
     edited: bool = False
     complete: bool = True
+    scrub: Proof | None = None
 
     @staticmethod
     def prefix(issue: str, take: int) -> str:

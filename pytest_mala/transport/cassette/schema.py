@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.transport.cassette.model import FORMAT, LANES, MAX_MS, METHODS, Cassette, Interaction, Take
 from pytest_mala.transport.cassette.shared import Pool, unfold
+from pytest_mala.transport.proof import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ Where = tuple[str | int, ...]
 _NAMES: Final = {str: "a text", int: "a whole number", dict: "a mapping", list: "a list", bool: "true or false"}
 _TOP: Final = {"version": int, "mala": dict, "interactions": list}
 _HEADER: Final = {"format": int, "issue": str, "lane": str, "sdk": str, "cli": str, "takes": list}
+_PROOF: Final = {"rules": int, "planted": int, "found": int}
 _TAKE: Final = {"take": int, "start": str}
 _INTERACTION: Final = {"request": dict, "response": dict}
 _REQUEST: Final = {"method": str, "uri": str, "body": str, "headers": dict}
@@ -49,6 +51,8 @@ def to_data(cassette: Cassette) -> dict[str, Any]:
         header["edited"] = True
     if not cassette.complete:
         header["complete"] = False
+    if cassette.scrub is not None:
+        header["scrub"] = cassette.scrub.to_data()
     pool = Pool()
     played = [one for take in cassette.takes for one in take.interactions]
     interactions = [_interaction_data(one, ("interactions", index), pool) for index, one in enumerate(played)]
@@ -71,7 +75,7 @@ def to_cassette(data: Any) -> Cassette:
     top = _fields(data, (), _TOP, may={"shared": dict})
     if top["version"] != 1:
         raise SchemaError(("version",), f"expected 1, got {top['version']}")
-    header = _fields(top["mala"], ("mala",), _HEADER, may={"edited": bool, "complete": bool})
+    header = _fields(top["mala"], ("mala",), _HEADER, may={"edited": bool, "complete": bool, "scrub": dict})
     _check_header(header)
     shared = top.get("shared", {})
     for name, payload in shared.items():
@@ -85,6 +89,7 @@ def to_cassette(data: Any) -> Cassette:
         takes=takes,
         edited="edited" in header,
         complete="complete" not in header,
+        scrub=_proof(header["scrub"]) if "scrub" in header else None,
     )
 
 
@@ -96,6 +101,18 @@ def _check_header(header: dict[str, Any]) -> None:
     for key, only in (("edited", True), ("complete", False)):
         if header.get(key, only) is not only:
             raise SchemaError(("mala", key), f"only {str(only).lower()} is written; else leave the key out")
+
+
+def _proof(value: Any) -> Proof:
+    where: Where = ("mala", "scrub")
+    numbers = _fields(value, where, _PROOF)
+    for key, number in numbers.items():
+        if number < 1:
+            raise SchemaError((*where, key), f"expected 1 or more, got {number}")
+    if numbers["found"] != numbers["planted"]:
+        planted = numbers["planted"]
+        raise SchemaError((*where, "found"), f"expected {planted}, all that were planted, got {numbers['found']}")
+    return Proof(**numbers)
 
 
 def _takes(header: dict[str, Any], interactions: list[Any], shared: Mapping[str, Any]) -> tuple[Take, ...]:

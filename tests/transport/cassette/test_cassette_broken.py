@@ -137,7 +137,7 @@ BROKEN: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     ),
     "unknown key in the header": (
         swap("  lane: ", "  lanes: 1\n  lane: "),
-        "PATH:6: mala.lanes: unknown key; known here are format, issue, lane, sdk, cli, takes, edited, complete",
+        "PATH:6: mala.lanes: unknown key; known here are format, issue, lane, sdk, cli, takes, edited, complete, scrub",
     ),
     "unknown key in an interaction": (
         swap("  response:\n", "  recorded_at: now\n  response:\n"),
