@@ -21,7 +21,7 @@ CANARY: Final = 'sings/loud+"clear" = 7 & \u00e9, in its cage'
 """A known value that every scrubber has, and that opens nothing: it looks different in each form, and has no shape."""
 
 _SECRET_NAME: Final = re.compile(
-    r"KEY(?!BOARD|MAP|RING)|TOKEN(?!IZER)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|COOKIE|BEARER|JWT|WEBHOOK"
+    r"KEY(?!BOARD|MAP|RING)|TOKEN(?!IZER)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!ORS?(?:_|$))|COOKIE|BEARER|JWT|WEBHOOK"
     r"|_DSN$|_PWD$|_PASS$|PGPASS|CONNECTION_STRING|PRIVATE",
     re.IGNORECASE,
 )
@@ -73,7 +73,8 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def forms_of(value: str, hidden: str | None = None) -> tuple[Form, ...]:
-    """How the value looks in texts, each look once: as it is, escaped for JSON (up to three times), for URLs, as a name
+    """How the value looks in texts, each look once: as it is, escaped for JSON (up to four times: a frame is one
+    of them), for URLs, as a name
     of a folder of the CLI, as hexadecimal digits, and in base64 at each of the three places in a group of bytes.
 
     `hidden` is the value after names took the place of paths in it.
@@ -86,7 +87,7 @@ def forms_of(value: str, hidden: str | None = None) -> tuple[Form, ...]:
         made.append(("hidden", hidden))
     for ascii_only in (True, False):
         text = value
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 4):
             text = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
             made.append((f"json-{number}", text))
     encoded = [quote(value, safe="/", errors="replace"), quote(value, safe="", errors="replace")]

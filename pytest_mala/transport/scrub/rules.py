@@ -289,7 +289,7 @@ RULES: Final = (
         literals=("-----begin ",),
         pattern=r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
         r"(?:[\s\S]{1,16384}?-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
-        rf"|(?:{_LINES}[A-Za-z0-9+/=]{{24,}})+)",
+        rf"|(?:{_LINES}[A-Za-z0-9+/=]{{24,}}+)++)",
         source="RFC 7468, RFC 9580: private keys as text, also cut off before their end",
         canary=_pem,
         accept=judging.is_key_block,

@@ -23,7 +23,9 @@ _DEPTH: Final = 3
 _RUN_MIN: Final = 22
 _LINE_MIN: Final = 60
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]++=*")
-_LINES: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,}+(?:\\+r)?(?:\\+n|\r?\n)[ ]*+)++[A-Za-z0-9+/_-]*+={0,2}")
+_LINES: Final = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,}+(?:\\+r)?(?:\\+n|\r?\n)[ ]*+)++[A-Za-z0-9+/_-]*+={0,2}"
+)
 """Base64 as tools wrap it, also where line ends are escaped."""
 
 _BREAKS: Final = re.compile(r"\\+[rn]|[\s=]")
@@ -57,6 +59,8 @@ class Scanner:
     ) -> None:
         self.rules = tuple(rules)
         self._hide = hide
+        called = "|".join(re.escape(name) for name in (KNOWN, *(rule.name for rule in self.rules)))
+        self._placeholder = re.compile(rf"<(?:{called})(?:-\d+)?>")
         self._by_literal: dict[str, list[tuple[int, Rule]]] = {}
         for rank, rule in enumerate(self.rules, start=1):
             for literal in rule.literals:
@@ -88,7 +92,12 @@ class Scanner:
         if only_secrets:
             harmless = {rule.name for rule in self.rules if not rule.is_secret}
             found = [hit for hit in found if hit.rule not in harmless]
-        return _merged(found)
+        return self._outside_names(text, _merged(found)) if found else []
+
+    def _outside_names(self, text: str, found: list[Hit]) -> list[Hit]:
+        """Without those inside of a placeholder: somebody's password may be the word `signature`."""
+        names = [place.span() for place in self._placeholder.finditer(text)]
+        return [hit for hit in found if not any(start <= hit.start and hit.end <= end for start, end in names)]
 
     def _all(self, text: str, *, is_text: bool, depth: int) -> Iterator[Hit]:
         yield from self._known(text)

@@ -100,8 +100,8 @@ class Scrubber:
             hits = [hit for hit in self._scanner.hits(before + "".join(made)) if hit.end > len(before)]
             if not hits:
                 break
-            for hit in reversed(hits):
-                name = self._placeholders.of(hit.rule, hit.secret)
+            names = [self._placeholders.of(hit.rule, hit.secret) for hit in hits]
+            for hit, name in zip(reversed(hits), reversed(names), strict=True):
                 _replace(made, max(0, hit.start - len(before)), hit.end - len(before), name)
         return made
 
