@@ -57,6 +57,19 @@ def test_a_cassette_that_is_there_is_not_replaced(command: Callable[..., Said], 
     assert read(tmp_path / "new" / "other.yaml", allow_incomplete=True).issue == "x-1"
 
 
+def test_a_journal_of_an_earlier_version_with_a_secret_is_refused(command: Callable[..., Said], tmp_path: Path) -> None:
+    token = "gh" + "p_" + "a1B2c3D4e5" * 4
+    part = journal(tmp_path, HEAD, CONNECT, SEND, {**RECV, "m": {**RECV["m"], "say": token}})
+    said = command("cassette", "recover", part)
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith(
+        f"error: {tmp_path / 'x-1.yaml'}: not written, since what looks like a secret would stand "
+    )
+    assert "(rule github)" in said.err
+    assert token not in said.err
+    assert [path.name for path in tmp_path.iterdir()] == [part.name]
+
+
 REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "no frame": ([HEAD, CONNECT, SEND], "the CLI had not said a word when the recording ended; delete the file"),
     "no head": (

@@ -80,7 +80,7 @@ def forms_of(value: str, hidden: str | None = None) -> tuple[Form, ...]:
     `hidden` is the value after names took the place of paths in it.
 
     >>> [form.name for form in forms_of("abc/defgh")]
-    ['raw', 'url', 'slug', 'hex', 'base64-0', 'base64-1', 'base64-2']
+    ['raw', 'url', 'url', 'slug', 'hex', 'base64-0', 'base64-1', 'base64-2']
     """
     made = [("raw", value)]
     if hidden is not None:
@@ -98,9 +98,10 @@ def forms_of(value: str, hidden: str | None = None) -> tuple[Form, ...]:
         made.append(("slug", slug(value)))
     data = value.encode("utf-8", "replace")
     made.append(("hex", data.hex()))
-    forms = {text: Form(name=name, text=text) for name, text in reversed(made)}
-    plain = tuple(reversed(forms.values()))
-    return (*plain, *_base64_forms(data))
+    forms: dict[str, Form] = {}
+    for name, text in made:
+        forms.setdefault(text, Form(name=name, text=text))
+    return (*forms.values(), *_base64_forms(data))
 
 
 def slug(text: str) -> str:

@@ -169,6 +169,22 @@ BROKEN: dict[str, tuple[Callable[[str], str | bytes], str]] = {
         swap("  takes:", "  complete: true\n  takes:"),
         "PATH:9: mala.complete: only false is written; else leave the key out",
     ),
+    "a proof that counts nothing": (
+        swap("  takes:", "  scrub: {rules: 1, planted: 0, found: 0}\n  takes:"),
+        "PATH:9: mala.scrub.planted: expected 1 or more, got 0",
+    ),
+    "a proof that failed": (
+        swap("  takes:", "  scrub: {rules: 1, planted: 40, found: 39}\n  takes:"),
+        "PATH:9: mala.scrub.found: expected 40, all that were planted, got 39",
+    ),
+    "a proof without its rules": (
+        swap("  takes:", "  scrub: {planted: 40, found: 40}\n  takes:"),
+        "PATH:9: mala.scrub: missing key 'rules'",
+    ),
+    "a proof that is a text": (
+        swap("  takes:", "  scrub: proven\n  takes:"),
+        "PATH:9: mala.scrub: expected a mapping, got 'proven'",
+    ),
     "cut short": (
         swap("  takes:", "  complete: false\n  takes:"),
         "PATH:9: the recording was cut short (complete: false); record it again, "

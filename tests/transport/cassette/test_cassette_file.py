@@ -13,6 +13,7 @@ from cassette_examples import cassette, interaction, recorded, take
 
 from pytest_mala.errors import CassetteError
 from pytest_mala.transport.cassette import MAX_BYTES, Cassette, dump, read, write
+from pytest_mala.transport.proof import Proof
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,12 +111,16 @@ def test_what_is_repeated_stands_once_over_all_takes(tmp_path: Path) -> None:
     assert read(tmp_path / "x.yaml") == both
 
 
-def test_headers_edited_and_complete_are_kept(tmp_path: Path) -> None:
+def test_headers_edited_complete_and_the_proof_are_kept(tmp_path: Path) -> None:
     connect = replace(interaction("CONNECT", "3/1"), headers={"purpose": "gate retry"})
-    odd = cassette(take(3, connect), take(7), lane="live", edited=True, complete=False)
+    odd = cassette(
+        take(3, connect), take(7), lane="live", edited=True, complete=False, scrub=Proof(rules=2, planted=9, found=9)
+    )
     write(tmp_path / "x.yaml", odd)
     assert read(tmp_path / "x.yaml", allow_incomplete=True) == odd
-    assert 'headers: {purpose: ["gate retry"]}' in (tmp_path / "x.yaml").read_text()
+    text = (tmp_path / "x.yaml").read_text()
+    assert 'headers: {purpose: ["gate retry"]}' in text
+    assert "  scrub: {found: 9, planted: 9, rules: 2}\n" in text
 
 
 def test_the_text_depends_on_no_hash_seed() -> None:
