@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,7 @@ class ReplayRun:
             where=self.where,
             remedy=self.remedy,
             explain=self.clock.describe or str,
+            environment=os.environ,
         )
         yield self._player
 

@@ -11,9 +11,10 @@ from pytest_mala.errors import Divergence
 from pytest_mala.transport.compare import word_diff
 from pytest_mala.transport.options import options_text
 from pytest_mala.transport.replay import ReplayTransport
+from pytest_mala.transport.scrub import Likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_mala.transport.names import Names
     from pytest_mala.transport.record import Observer
@@ -29,7 +30,7 @@ class Player:
     The first divergence is kept and raised again by `finish`, so that code between us and the session can't swallow
     it. `switch_tree` puts the files of a commit into the workspace, `restore_turn` the whole state at the end of a
     turn. `where` names the take in messages, `remedy` says how it is recorded anew, `explain` what the session waits
-    for when a timer of its own decides.
+    for when a timer of its own decides. `environment` are variables of this run, whose secrets may be in prompts.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Player:
         where: str,
         remedy: str,
         explain: Callable[[], str] = str,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._likeness = Likeness(environment or {})
         self.script = script
         self.names = names
         self.observer = observer
@@ -70,6 +73,10 @@ class Player:
             one.wake()
         return self.divergence
 
+    def as_recorded(self, recorded: Any, now: Any) -> Any:
+        """This run's value as it would stand in place of the recorded one: with names for known values and secrets."""
+        return self.names.hide(self._likeness.named(recorded, now))
+
     def raise_pending(self) -> None:
         """Raise the first divergence, if there was one."""
         if self.divergence is not None:
@@ -89,7 +96,7 @@ class Player:
         if script.purpose != purpose:
             detail = f"recorded: {script.purpose}\nthis run: {purpose}"
             raise self.diverge("the connection has another purpose", place=place, detail=detail) from None
-        now = self.names.hide(options_text(options))
+        now = self.as_recorded(script.options, options_text(options))
         if now != script.options:
             detail = word_diff(script.options, now)
             raise self.diverge("the agent's options are not the recorded ones", place=place, detail=detail) from None

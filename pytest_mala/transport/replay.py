@@ -181,7 +181,7 @@ class ReplayTransport:
         ]
 
     def _compare_query(self, step: Step, frame: Mapping[str, Any]) -> None:
-        hidden = self._player.names.hide(frame)
+        hidden = self._player.as_recorded(step.value, frame)
         text = prompt_text(hidden)
         if text != step.value:
             raise self._diverge("the prompt is not what was recorded", step, self._prompt_detail(step, text)) from None
@@ -198,7 +198,8 @@ class ReplayTransport:
         return word_diff(step.value, text)
 
     def _compare_control(self, step: Step, frame: Mapping[str, Any]) -> None:
-        recorded, now = json.loads(step.value), self._player.names.hide(frame["request"])
+        recorded = json.loads(step.value)
+        now = self._player.as_recorded(recorded, frame["request"])
         if recorded.get("subtype") == "initialize" and now.get("subtype") == "initialize":
             try:
                 self._hooks = HookIds.match(recorded.get("hooks"), now.get("hooks"))
@@ -218,7 +219,7 @@ class ReplayTransport:
             self._diverge(f"{self._asked(wanted)} {in_vain}")
             return
         step = self._steps[at]
-        if difference := _answer_difference(step.value, self._player.names.hide(frame)):
+        if difference := _answer_difference(step.value, self._player.as_recorded(step.value, frame)):
             self._diverge(f"{self._asked(wanted)} was answered otherwise than recorded", step, difference)
         self._asked_for.pop(wanted, None)
         self._took(at)

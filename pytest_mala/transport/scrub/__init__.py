@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pytest_mala.transport.scrub.audit import Leak, check_text, leaks_of
 from pytest_mala.transport.scrub.known import known_values
+from pytest_mala.transport.scrub.likeness import Likeness
 from pytest_mala.transport.scrub.outlet import Outlet
 from pytest_mala.transport.scrub.proving import prove
 from pytest_mala.transport.scrub.rules import RULES, RULES_VERSION, Rule
@@ -17,6 +18,7 @@ __all__ = [
     "RULES",
     "RULES_VERSION",
     "Leak",
+    "Likeness",
     "Outlet",
     "Rule",
     "Scrubber",

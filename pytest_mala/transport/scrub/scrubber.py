@@ -48,7 +48,7 @@ class Scrubber:
     """Known values and shapes of secrets, and what stands for those that were found.
 
     `public` are texts that are no secrets whatever a variable with such a value is called, `hide` is what the names of
-    a cassette do to a text.
+    a cassette do to a text, `names` gives the placeholders (numbered from 1 as they come).
 
     >>> scrubber = Scrubber(["correct horse"])
     >>> scrubber.clean({"say": "it is correct horse", "list": ["correct%20horse", 5]})
@@ -62,10 +62,11 @@ class Scrubber:
         public: Iterable[str] = (),
         rules: Sequence[Rule] = RULES,
         hide: Callable[[str], str] | None = None,
+        names: Placeholders | None = None,
     ) -> None:
         self._public = tuple(public)
         self._scanner = Scanner((CANARY, *values), rules=rules, hide=hide)
-        self._placeholders = _placeholders(rules)
+        self._placeholders = _placeholders(rules) if names is None else names
 
     @property
     def rules(self) -> tuple[Rule, ...]:
