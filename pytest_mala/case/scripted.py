@@ -113,6 +113,7 @@ class ScriptedRun:
             note_tree=self._workspace.note_tree,
             capture=self._capture,
             scrubber=self._scrubber,
+            is_kept=self._store,
         )
         self._recorder.take(self._head.to_entry())
         self._recorder.base(dataclasses.asdict(self._workspace.base))

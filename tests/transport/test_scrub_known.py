@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "SMTP_PASS": "value-of-pass",
     "PROXY_AUTH": "value-of-auth",
     "authorization": "Bearer value-of-header",
+    "ALERT_WEBHOOK_URL": "https://example.org/hook/value",
     "lower_token": "value-of-lower",
 }
 OTHERS = {
@@ -36,6 +37,8 @@ OTHERS = {
     "GOOGLE_APPLICATION_CREDENTIALS": "/etc/google.json",
     "MAX_OUTPUT_TOKENS": "100000000",
     "TOKENIZERS_PARALLELISM": "disabled-1",
+    "AUTH_MODE": "disabled",
+    "AUTH_URL": "https://auth.example.org/",
     "KEYBOARD_LAYOUT": "dvorak-intl",
     "GIT_CONFIG_KEY_0": "safe.directory",
     "SHORT_TOKEN": "1234567",

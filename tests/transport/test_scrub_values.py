@@ -93,6 +93,27 @@ def test_a_password_that_is_the_name_of_a_rule_is_replaced_once() -> None:
     }
 
 
+HOSTILE = {
+    "one letter": "a" * 1_000_000,
+    "one run": "aB3" * 300_000,
+    "lines": ("aB3" * 25 + "\\n") * 10_000,
+    "slashes": "://" * 100_000,
+    "names": "password=" * 30_000,
+    "marks": "-----BEGIN PRIVATE KEY-----" * 20_000,
+    "half a key": "-----BEGIN PRIVATE KEY-----\n" + ("aB3x" * 16 + "\n") * 10_000,
+    "heads of tokens": "eyJ" * 100_000 + "sk-" * 100_000 + "gh" * 100_000,
+    "escapes": "%41" * 100_000,
+    "quotes": '"' * 300_000 + "\\" * 300_000,
+    "words": "Bearer " * 50_000 + "signature: " * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_takes_more_than_its_length(name: str) -> None:
+    """The square of it would be minutes."""
+    Scrubber([VALUE]).clean({"say": HOSTILE[name]})
+
+
 def delta(kind: str, field: str, text: str, *, index: int = 0, c: int = 1, parent: str | None = None) -> dict[str, Any]:
     event = {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: text}}
     return {"k": "recv", "c": c, "m": {"type": "stream_event", "event": event, "parent_tool_use_id": parent}}

@@ -288,7 +288,7 @@ RULES: Final = (
         name="private-key",
         literals=("-----begin ",),
         pattern=r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[\s\S]{1,16384}?-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:(?:[^-]|-(?!----)){1,16384}+-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
         rf"|(?:{_LINES}[A-Za-z0-9+/=]{{24,}}+)++)",
         source="RFC 7468, RFC 9580: private keys as text, also cut off before their end",
         canary=_pem,
@@ -327,7 +327,7 @@ RULES: Final = (
         name="assigned",
         literals=("passw", "passphrase", "secret", "token", "key", "credential", "cookie"),
         pattern=rf"{_NAMES}{_IS}"
-        r"(?P<secret>[A-Za-z0-9+/=_.~@#%^*?|!-]{10,}+)(?![(\[])",
+        r"(?P<secret>[A-Za-z0-9+/_.~@#%^*?|!-]{10,4096}+(?:=[A-Za-z0-9+/_.~@#%^*?|!-]*+){0,3}+)(?![(\[])",
         source="a name that says secret (password, token, api_key ...) and a value with entropy after it",
         canary=lambda of: 'password = "' + of(18, ALNUM) + '"',
         accept=judging.is_random,
