@@ -184,6 +184,15 @@ def test_signatures_of_thoughts_are_replaced_in_frames_and_deltas() -> None:
     assert texts(outlet.flush(), "signature") == ["<signature>", "", ""]
 
 
+def test_a_signature_in_base64_hides_no_secret_and_destroys_nothing() -> None:
+    signed = json.dumps({"signature": "k3Jx9vQ2mT7w" * 10})
+    harmless = base64.b64encode(signed.encode()).decode()
+    assert Scrubber().clean({"data": harmless}) == {"data": harmless}
+    both = base64.b64encode(f"{signed} {TOKEN}".encode()).decode()
+    assert Scrubber().clean({"data": both}) == {"data": "<github-1>"}
+    assert [hit.rule for hit in Scrubber().leaks({"data": both})] == ["github"]
+
+
 def test_frames_of_an_unknown_make_pass() -> None:
     outlet: Outlet[None] = Outlet(Scrubber())
     odd = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from pytest_mala.transport.scrub.known import Form, forms_of
+from pytest_mala.transport.scrub.known import forms_of
 from pytest_mala.transport.scrub.rules import RULES, Rule
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ KNOWN: Final = "secret"
 """What a known value is called that has no shape: `<secret-1>`."""
 
 _DEPTH: Final = 3
+_WORD_MIN: Final = 10
 _RUN_MIN: Final = 22
 _LINE_MIN: Final = 60
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]++=*")
@@ -59,6 +60,7 @@ class Scanner:
     ) -> None:
         self.rules = tuple(rules)
         self._hide = hide
+        self._harmless = {rule.name for rule in self.rules if not rule.is_secret}
         called = "|".join(re.escape(name) for name in (KNOWN, *(rule.name for rule in self.rules)))
         self._placeholder = re.compile(rf"<(?:{called})(?:-\d+)?>")
         self._by_literal: dict[str, list[tuple[int, Rule]]] = {}
@@ -66,18 +68,18 @@ class Scanner:
             for literal in rule.literals:
                 self._by_literal.setdefault(literal, []).append((rank, rule))
         self._values: dict[str, str] = {}
-        self._forms: list[tuple[Form, str]] = []
+        self._plain: dict[str, str] = {}
+        self._base64: dict[str, str] = {}
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
         """Know these values, too."""
-        fresh = [value for value in values if value and value not in self._values]
-        for value in fresh:
+        fresh = {value for value in values if value and value not in self._values}
+        for value in sorted(fresh, key=lambda one: (-len(one), one)):
             self._values[value] = self._called(value)
             hidden = self._hide(value) if self._hide is not None else None
-            self._forms += [(form, value) for form in forms_of(value, hidden)]
-        if fresh:
-            self._forms.sort(key=lambda one: (-len(one[1]), one[1]))
+            for form in forms_of(value, hidden):
+                (self._base64 if form.is_base64 else self._plain).setdefault(form.text, value)
 
     def _called(self, value: str) -> str:
         """A known value that has a shape is called by it, so that it has one name on all machines."""
@@ -90,8 +92,7 @@ class Scanner:
         """What was found, in order, none of them overlapping: two that do are one, named by the more certain."""
         found = list(self._all(text, is_text=is_text, depth=_DEPTH))
         if only_secrets:
-            harmless = {rule.name for rule in self.rules if not rule.is_secret}
-            found = [hit for hit in found if hit.rule not in harmless]
+            found = [hit for hit in found if hit.rule not in self._harmless]
         return self._outside_names(text, _merged(found)) if found else []
 
     def _outside_names(self, text: str, found: list[Hit]) -> list[Hit]:
@@ -100,22 +101,29 @@ class Scanner:
         return [hit for hit in found if not any(start <= hit.start and hit.end <= end for start, end in names)]
 
     def _all(self, text: str, *, is_text: bool, depth: int) -> Iterator[Hit]:
-        yield from self._known(text)
+        words = {word for word in _WORD.findall(text) if len(word) >= _WORD_MIN}
+        yield from self._known(text, "\n".join(words))
         yield from self._shapes(text, is_text=is_text)
         if depth:
-            yield from self._in_base64(text, depth - 1)
+            yield from self._in_base64(text, words, depth - 1)
             if "%" in text and _URL_ESCAPE.search(text):
                 yield from self._in_url(text, depth - 1)
 
-    def _known(self, text: str) -> Iterator[Hit]:
-        for form, value in self._forms:
-            at = text.find(form.text)
-            while at >= 0:
-                start, end = at, at + len(form.text)
-                if form.is_base64:
-                    start, end = _run_around(text, start, end)
-                yield Hit(start=start, end=end, rule=self._values[value], secret=value, rank=0)
-                at = text.find(form.text, end)
+    def _known(self, text: str, words: str) -> Iterator[Hit]:
+        """`words` are the longer ones of the text: base64 is looked for only there, for speed."""
+        for form in [one for one in self._plain if one in text]:
+            yield from self._known_at(text, form, self._plain[form], is_base64=False)
+        for form in [one for one in self._base64 if one in words]:
+            yield from self._known_at(text, form, self._base64[form], is_base64=True)
+
+    def _known_at(self, text: str, form: str, value: str, *, is_base64: bool) -> Iterator[Hit]:
+        at = text.find(form)
+        while at >= 0:
+            start, end = at, at + len(form)
+            if is_base64:
+                start, end = _run_around(text, start, end)
+            yield Hit(start=start, end=end, rule=self._values[value], secret=value, rank=0)
+            at = text.find(form, end)
 
     def _shapes(self, text: str, *, is_text: bool) -> Iterator[Hit]:
         lowered = _lowered(text)
@@ -126,35 +134,37 @@ class Scanner:
                 if is_text or rule.in_binary:
                     yield from _matches(rule, rank, text, lowered, literal)
 
-    def _in_base64(self, text: str, depth: int) -> Iterator[Hit]:
+    def _in_base64(self, text: str, words: set[str], depth: int) -> Iterator[Hit]:
         """Each run that can be base64 is decoded at its four places: what stands before it may hide its beginning."""
-        for run in _runs(text):
+        for run in _runs(text, words):
             plain = _BREAKS.sub("", run)
             hit = self._known_in_lines(plain) if len(plain) < len(run) else None
             plain = plain.translate(_FROM_URL64)
-            hit = hit or next((one for at in range(4) if (one := self._first_in(_decoded(plain[at:]), depth))), None)
+            hit = hit or next((one for at in range(4) if (one := self._in_bytes(_decoded(plain[at:]), depth))), None)
             if hit is not None:
                 yield from _all_at(text, run, hit)
 
     def _known_in_lines(self, joined: str) -> Hit | None:
         """A known value in base64 that was wrapped; the value may be no ASCII text."""
-        for form, value in self._forms:
-            if form.is_base64 and form.text in joined:
-                return Hit(start=0, end=0, rule=self._values[value], secret=value, rank=0)
-        return None
+        value = next((value for form, value in self._base64.items() if form in joined), None)
+        return None if value is None else Hit(start=0, end=0, rule=self._values[value], secret=value, rank=0)
 
-    def _first_in(self, data: bytes, depth: int) -> Hit | None:
+    def _in_bytes(self, data: bytes, depth: int) -> Hit | None:
         for stretch in _PRINTABLE.finditer(data):
             is_text = len(stretch[0]) >= _TEXT_SHARE * len(data)
-            for hit in self._all(stretch[0].decode("ascii"), is_text=is_text, depth=depth):
+            if hit := self._best_in(stretch[0].decode("ascii"), is_text=is_text, depth=depth):
                 return hit
         return None
 
+    def _best_in(self, decoded: str, *, is_text: bool, depth: int) -> Hit | None:
+        """What makes an encoded text a secret as a whole; something harmless in it does not."""
+        secrets = (hit for hit in self._all(decoded, is_text=is_text, depth=depth) if hit.rule not in self._harmless)
+        return min(secrets, key=lambda hit: hit.rank, default=None)
+
     def _in_url(self, text: str, depth: int) -> Iterator[Hit]:
         for run in {run for run in _URL_RUN.findall(text) if "%" in run}:
-            for hit in self._all(unquote(run, errors="replace"), is_text=True, depth=depth):
+            if hit := self._best_in(unquote(run, errors="replace"), is_text=True, depth=depth):
                 yield from _all_at(text, run, hit)
-                break
 
 
 def _matches(rule: Rule, rank: int, text: str, lowered: str, literal: str) -> Iterator[Hit]:
@@ -166,14 +176,14 @@ def _matches(rule: Rule, rank: int, text: str, lowered: str, literal: str) -> It
         at = lowered.find(literal, at + 1 if span is None else max(span[1], at + 1))
 
 
-def _runs(text: str) -> set[str]:
+def _runs(text: str, words: set[str]) -> set[str]:
     """What may be base64 of something that is long enough, each once. Base64 of a text has capital and small letters
     (but for one in 100,000); paths, UUIDs and digests have not, and are passed over for speed.
     """
-    words = {word for word in _WORD.findall(text) if len(word) >= _RUN_MIN}
-    if any(len(word) >= _LINE_MIN for word in words):
-        words |= {lines[0] for lines in _LINES.finditer(text)}
-    return {word for word in words if not (word.islower() or word.isupper())}
+    runs = {word for word in words if len(word) >= _RUN_MIN}
+    if any(len(word) >= _LINE_MIN for word in runs):
+        runs |= {lines[0] for lines in _LINES.finditer(text)}
+    return {run for run in runs if not (run.islower() or run.isupper())}
 
 
 def _all_at(text: str, run: str, hit: Hit) -> Iterator[Hit]:
