@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_mala.transport.scrub import Scrubber, known_values
+from pytest_mala.transport.scrub import Scrubber, known_values, prove
 from pytest_mala.transport.scrub.known import CANARY, forms_of, slug
 
 VALUE = 'cage/"door" is=open & b\\ird é'
@@ -147,6 +147,15 @@ def test_the_canary_has_no_shape_and_looks_different_in_each_form() -> None:
         "base64-1",
         "base64-2",
     }
+
+
+@pytest.mark.parametrize("name", sorted({form.name for form in forms_of(CANARY)}))
+def test_without_a_form_the_proof_fails(name: str) -> None:
+    scrubber = Scrubber()
+    for form in forms_of(CANARY):
+        if form.name == name:
+            (scrubber._scanner._base64 if form.is_base64 else scrubber._scanner._plain).pop(form.text)
+    assert {missed.partition(",")[0] for missed in prove(scrubber).missed} == {"known value"}
 
 
 PRINTED = st.characters(codec="utf-8", categories=("L", "N", "P", "S"))

@@ -141,8 +141,8 @@ async def test_forty_forms_of_secrets_never_reach_the_disk(tape: Tape, clock: Vi
     write(tmp_path / "x-1.yaml", cassette)
     text = (tmp_path / "x-1.yaml").read_text(encoding="utf-8")
     assert leaks_of(text, Scrubber([*secrets, *SHAPES])) == ()
-    assert "  scrub: {found: 173, planted: 173, rules: 1}\n" in text
-    assert read(tmp_path / "x-1.yaml").scrub == Proof(rules=1, planted=173, found=173)
+    assert "  scrub: {found: 174, planted: 174, rules: 1}\n" in text
+    assert read(tmp_path / "x-1.yaml").scrub == Proof(rules=1, planted=174, found=174)
 
 
 @pytest.mark.asyncio
@@ -195,7 +195,7 @@ async def test_a_scrubber_that_lets_a_canary_through_records_nothing(clock: Virt
     with Journal(tmp_path / "x-1.yaml") as journal, clock, pytest.raises(HarnessError) as caught:
         recorder_with(broken, clock, journal).take(HEAD.to_entry())
     assert str(caught.value) == (
-        "nothing is recorded: 10 of 173 secrets that were planted to test the scrubber were not found (npm, raw; "
+        "nothing is recorded: 10 of 174 secrets that were planted to test the scrubber were not found (npm, raw; "
         "npm, JSON in a text; npm, deltas; npm, base64; npm, URL), so a real one could be stored; this is a fault of "
         "pytest-mala or of rules that were added to it"
     )
@@ -207,7 +207,7 @@ async def test_what_a_killed_recording_left_has_the_proof_too(clock: VirtualCloc
     with Journal(tmp_path / "x-1.yaml") as journal, clock:
         recorder_with(Scrubber(), clock, journal).take(HEAD.to_entry())
     entries = read_journal(journal.part)
-    assert recovered(entries).scrub == Proof(rules=1, planted=173, found=173)
+    assert recovered(entries).scrub == Proof(rules=1, planted=174, found=174)
     assert recovered([entry for entry in entries if entry["k"] != "proof"]).scrub is None
     with pytest.raises(ValueError, match=r"^an entry is not one of a recording \(KeyError: 'planted'\)$"):
         recovered([entries[0], {"k": "proof", "rules": 1}])

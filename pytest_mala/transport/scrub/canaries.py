@@ -55,6 +55,7 @@ def _known() -> Iterator[Canary]:
     yield made("raw", f"it is {CANARY}.", CANARY)
     yield made("JSON in a text", json.dumps({"say": CANARY}), once)
     yield made("JSON in JSON in a text", json.dumps({"say": json.dumps({"say": CANARY})}), twice)
+    yield made("JSON three times", json.dumps([json.dumps([json.dumps([CANARY])])]), _escaped(twice))
     yield made("JSON as it is printed", json.dumps({"say": CANARY}, ensure_ascii=False, indent=1), once)
     for name, text in (
         ("a path in a URL", quote(CANARY)),
