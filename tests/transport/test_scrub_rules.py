@@ -159,6 +159,8 @@ INNOCENT: dict[str, Any] = {
         "sk-ant-..., ghp_xxxx, AKIA..., `eyJ...`; a risk-based task-oriented disk-usage-of-the-machine-0123456789\n"
         "password: my-secret-name-1, token: your_token_here_1, API_KEY=test-key-123, secret = changeme1234"
     ),
+    "little entropy": "password = aaaaaaaaaaa1, token=/etc/Some1/Path2x9Q/file, secret: correcthorsebattery",
+    "no base64": "Authorization: Basic a-b_c-d_e=, Authorization: Basic abcde",
     "paths": [
         "/usr/lib/python3.11/site-packages/Token/Secret_Key/Password2/file.py",
         "-tmp-mala-x1Y2z3-workspace-tests-transport-Test-File",

@@ -244,6 +244,10 @@ TREES = {
     ),
     "a committed file": (tree(FILE, message="add\n"), f"turn 2: config/.env (rule github) holds {COMMITTED}"),
     "a message": (tree(message=f"use {TOKEN}\n"), f"turn 2: commit 0123456789ab (rule github) holds {COMMITTED}"),
+    "a tag": (
+        tree(tags=[{"id": COMMIT, "object": COMMIT, "kind": "commit", "name": "v1", "message": f"use {TOKEN}\n"}]),
+        f"turn 2: tag 0123456789ab (rule github) holds {COMMITTED}",
+    ),
     "a branch": (
         tree(branch=TOKEN),
         f"turn 2: the name of a branch or tag (rule github) holds {COMMITTED}",

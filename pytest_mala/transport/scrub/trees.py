@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mala.errors import HarnessError
@@ -81,10 +80,7 @@ def _text(data: Mapping[str, Any], key: str) -> str:
 
 def _content(encoded: str) -> tuple[str, bool]:
     """The bytes as text, one character for one byte if they are none."""
-    try:
-        data = base64.b64decode(encoded)
-    except binascii.Error:
-        return encoded, True
+    data = base64.b64decode(encoded)
     try:
         return data.decode(), True
     except UnicodeDecodeError:
