@@ -70,6 +70,12 @@ def test_p1_a_tagged_checkpoint_is_asked_for_once() -> None:
     assert factory.created[0].calls == ["enter", "query", "exit"]
 
 
+def test_p1_without_a_session_id_a_new_session_is_asked() -> None:
+    factory = AbleFactory(NOTES)
+    found = on_virtual_time(lambda: handler(factory).fetch_checkpoint("", "i1", {}))
+    assert (found.checkpoint, factory.queries, factory.resumed) == ("half done", [("notes?", None)], [None])
+
+
 def test_p2_several_lines_and_messages_are_joined() -> None:
     assert fetch(ScriptedFactory([say("<checkpoint>a\n"), say("b</checkpoint>")])).checkpoint == "a\nb"
 

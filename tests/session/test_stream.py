@@ -559,7 +559,7 @@ def test_b2_a_lint_run_that_is_answered_in_an_assistant_message_counts() -> None
 
 def test_the_answer_of_a_tool_that_nobody_called_is_seen() -> None:
     told = Reading(answer("t9")).read()
-    assert told.error == "the stream ended without a result, after tool_result  (t9)"
+    assert told.error == "the stream ended without a result, after tool_result tool (t9)"
 
 
 def test_what_a_session_without_an_id_costs_is_counted() -> None:
