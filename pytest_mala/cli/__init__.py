@@ -72,6 +72,36 @@ def show(paths: tuple[Path, ...], *, times: bool, as_json: bool) -> None:
 
 
 @cassette.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=_PATH)
+@click.option(
+    "--issues",
+    multiple=True,
+    metavar="PATH",
+    type=_PATH,
+    help="Tell which cassettes no issue of this file or folder reads.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
+def check(paths: tuple[Path, ...], issues: tuple[Path, ...], *, as_json: bool) -> None:
+    """Look over cassettes; the exit status is 1 if one is refused.
+
+    PATH is a cassette or a folder of them, `cassettes` by default. Each is read as a replay reads it. Told as well:
+    which were edited by hand or recorded with another SDK, and what killed recordings left behind.
+    """
+    from pytest_mala.cli.checking import check as checked
+
+    failed = False
+    try:
+        for one in checked(paths or (Path("cassettes"),), issues):
+            failed = failed or one.error is not None
+            click.echo(
+                json.dumps(one.to_data()) if as_json else _one_line(str(one)), err=bool(one.error) and not as_json
+            )
+    except MalaError as error:
+        raise click.UsageError(_one_line(str(error))) from None
+    raise SystemExit(1 if failed else 0)
+
+
+@cassette.command()
 @click.argument("one", metavar="PATH", type=_PATH)
 @click.argument("other", metavar="OTHER", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object with the lines of the difference.")

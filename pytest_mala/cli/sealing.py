@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_mala.transport.cassette import Cassette
 
-__all__ = ["sealed"]
+__all__ = ["SUFFIX", "must_be_playable", "sealed"]
 
 SUFFIX = ".yaml"
 
@@ -23,12 +23,12 @@ def sealed(path: Path) -> str:
 
     Raises CassetteError for what a replay refuses, and leaves the file as it is.
     """
-    is_changed = seal(path, check=lambda cassette: _check(path, cassette))
+    is_changed = seal(path, check=lambda cassette: must_be_playable(path, cassette))
     return f"{path}: sealed, marked as edited" if is_changed else f"{path}: unchanged, its digest is right"
 
 
-def _check(path: Path, cassette: Cassette) -> None:
-    """What a replay looks at before it touches a workspace, in the same order and words."""
+def must_be_playable(path: Path, cassette: Cassette) -> None:
+    """What a replay looks at before it touches a workspace, in the same order and words. Raises CassetteError."""
     if not cassette.complete:
         line = line_of(path, ("mala", "complete"))
         raise CassetteError(path, INCOMPLETE, line)

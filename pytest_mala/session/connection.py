@@ -193,8 +193,8 @@ class Connection(AsyncIterator[object]):
         return self._drainer is not None and not self._drainer.done()
 
     async def _wait_for_drain(self) -> None:
-        if self._is_streaming() and self._drainer is not None:
-            await asyncio.wait({self._drainer}, timeout=DRAIN_TIMEOUT)
+        assert self._drainer is not None  # the prompt was sent
+        await asyncio.wait({self._drainer}, timeout=DRAIN_TIMEOUT)
 
     async def _stop_drain(self) -> None:
         if self._drainer is None:

@@ -127,7 +127,7 @@ class Judges:
         else:
             attempt, limit = state.lifecycle_ctx.retry_state.review_attempt, self._config.max_review_retries
             blocking = len(blocking_issues(review))
-            self._events.review_retry(attempt, limit, blocking, review.parse_error)
+            self._events.review_retry(attempt, limit, blocking)
             return format_review_followup(
                 self._config.prompts.review_followup,
                 attempt=attempt,

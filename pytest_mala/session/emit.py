@@ -80,14 +80,14 @@ class SessionEvents:
         if self._sink is not None:
             self._sink.on_warning(f"Review without a usable answer, asking again: {text}", agent_id=self._id)
 
-    def review_retry(self, attempt: int, max_attempts: int, blocking: int, parse_error: str | None) -> None:
+    def review_retry(self, attempt: int, max_attempts: int, blocking: int) -> None:
         if self._sink is not None:
             self._sink.on_review_retry(
                 self._id,
                 attempt,
                 max_attempts,
                 error_count=blocking or None,
-                parse_error=parse_error,
+                parse_error=None,  # an answer that could not be read sends nobody back
                 issue_id=self._id,
             )
 

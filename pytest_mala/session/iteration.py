@@ -212,7 +212,6 @@ class TurnReader:
             error.add_note(decision.text)
             raise error
         self._spend(cause, spent, budget, state, decision.how)
-        messages.pending_session_id = decision.attempt.resume
         if decision.attempt.resume is None:
             # a session that is not there any more must not be taken for the new one, which may not tell its id
             messages.session_id = state.lifecycle_ctx.session_id = None

@@ -85,7 +85,7 @@ class LogReader:
     A file that is missing or can't be read has no entries. `skipped` counts the odd lines of the latest pass.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int) -> None:
         self._path = path
         self._offset = max(0, offset)
         self.skipped = 0
@@ -186,7 +186,7 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:
 
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        data = json.loads(line.decode("utf-8"))
+        data = json.loads(line.decode())
     except (ValueError, RecursionError):  # no UTF-8, no JSON, a number of 5,000 digits; 100,000 brackets
         return None
     return data if isinstance(data, dict) else None
@@ -204,7 +204,6 @@ class _Chain:
     path: Path
     last: str | None = None
     uuids: set[str] = field(default_factory=set)
-    count: int = 0
     torn: bytes = b""
     """A newline, if the last line of an older file lacks its own: the next entry must not be glued to it."""
 
@@ -277,7 +276,7 @@ class LogWriter:
 
     def _append(self, session_id: str, content: Mapping[str, Any], *, uuid: str | None) -> None:
         chain = self._chain(session_id)
-        uuid = uuid or str(uuid5(PROMPT_NAMESPACE, f"{session_id}:{chain.count}"))
+        uuid = uuid or str(uuid5(PROMPT_NAMESPACE, f"{session_id}:{len(chain.uuids)}"))
         if uuid in chain.uuids:
             return  # a second entry of one id would close the chain to a ring, which the CLI follows for ever
         entry = {
@@ -311,7 +310,6 @@ class LogWriter:
     def _link(chain: _Chain, uuid: str) -> None:
         chain.last = uuid
         chain.uuids.add(uuid)
-        chain.count += 1
 
     def _timestamp(self, frame: Mapping[str, Any] | None) -> str:
         given = _text(frame.get("timestamp")) if frame else None

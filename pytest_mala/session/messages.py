@@ -121,7 +121,7 @@ def read_result(message: object) -> ResultFacts:
 
 
 def _result_error(message: object, text: str) -> str | None:
-    subtype = str(getattr(message, "subtype", "") or "")
+    subtype = str(getattr(message, "subtype", None))
     if not getattr(message, "is_error", False) and not subtype.startswith("error"):
         return None
     errors = getattr(message, "errors", None)

@@ -64,7 +64,7 @@ class _Answer:
             self.error = read_result(message).error
 
     def result(self, *, is_whole: bool = True, timed_out: bool = False) -> CheckpointResult:
-        """Without an end that is known to be good only what the agent marked as its checkpoint is one."""
+        """After an error only what the agent marked as its checkpoint is one; what a timeout cut off counts (Y5)."""
         found = "".join(self._texts)
         text = extract_checkpoint(found) if is_whole or is_marked(found) else ""
         return CheckpointResult(text, timed_out, self._spent.usage, self._spent.costs_usd)
@@ -112,7 +112,7 @@ class ContextPressureHandler:
         self, prompt: str, session_id: str, options: object, answer: _Answer, tracer: TelemetrySpan | None
     ) -> None:
         client = create_client(self.sdk_client_factory, options, session_id or None, "checkpoint")
-        connection = Connection(client, prompt, session_id)
+        connection = Connection(client, prompt, session_id or None)
         await connection.open()
         try:
             async for message in connection:

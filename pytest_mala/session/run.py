@@ -119,16 +119,14 @@ class SessionRun:
         self._pressure: ContextPressureError | None = None
         self._known_session_id: str | None = None
         self._deadline: asyncio.Timeout | None = None
-        self._ends_at = 0.0
         self._waiting_for = ""
 
     async def run(self) -> AgentSessionOutput:
         """To the end, whatever it is; only a `HarnessError`, a cancellation and other `BaseException`s are raised."""
         began = asyncio.get_running_loop().time()
-        self._ends_at = began + self._config.timeout_seconds
         try:
             self._round = begin_round(self._config, self._factory, self._agent_id)
-            await self._within_time()
+            await self._within_time(began + self._config.timeout_seconds)
         except HarnessError:
             raise
         except asyncio.CancelledError:
@@ -138,11 +136,11 @@ class SessionRun:
             self._end_in_error(error)
         return self._output(asyncio.get_running_loop().time() - began)
 
-    async def _within_time(self) -> None:
+    async def _within_time(self, ends_at: float) -> None:
         """One budget for agent, gate, review and waits, on the loop's clock."""
-        remaining = self._ends_at - asyncio.get_running_loop().time()
+        remaining = ends_at - asyncio.get_running_loop().time()
         if remaining <= 0:
-            self._end_in_time("")
+            self._end_in_time()
             return
         self._deadline = asyncio.timeout(remaining)
         try:
@@ -158,7 +156,7 @@ class SessionRun:
             return
         self._end(None)
 
-    def _end_in_time(self, detail: str) -> None:
+    def _end_in_time(self, detail: str = "") -> None:
         minutes = self._config.timeout_seconds / 60
         self._end(self._state.lifecycle.on_timeout(self._state.lifecycle_ctx, minutes, detail))
 
@@ -298,10 +296,9 @@ class SessionRun:
         error, self._pressure = self._pressure, None
         assert error is not None  # only pressure leads back to INITIAL
         state, handler = self._state, self._pressure_handler
-        remaining = self._ends_at - asyncio.get_running_loop().time()
-        seconds = max(0.0, min(remaining, handler.config.checkpoint_timeout_seconds))
+        # it has its own bound; the session's deadline, which may come first, cuts it short like everything else
         found = await handler.fetch_checkpoint(
-            error.session_id, self._input.issue_id, self._round_config.options, seconds, tracer=self._tracer
+            error.session_id, self._input.issue_id, self._round_config.options, tracer=self._tracer
         )
         self._events.context_restart(
             state.lifecycle_ctx.context_restarts,
@@ -368,7 +365,7 @@ class SessionRun:
 
     def _explain(self) -> str:
         """Why time ran out: what we wait for, in the clock's words if that was the reason for its last jump."""
-        waiting_for, jumped = self.describe(), getattr(self._clock, "explanation", "")
+        waiting_for, jumped = self.describe(), self._clock.explanation
         return jumped if waiting_for in jumped else waiting_for
 
     def describe(self) -> str:

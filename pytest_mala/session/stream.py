@@ -340,7 +340,7 @@ def _read_tool_result(block: Any, state: MessageIterationState, lint_cache: Lint
     if not tool_id:
         return
     state.pending_tool_ids.discard(tool_id)
-    state.last_seen = f"tool_result {state.tool_names.get(tool_id, '')} ({tool_id})"
+    state.last_seen = f"tool_result {state.tool_names.get(tool_id, 'tool')} ({tool_id})"
     lint = state.pending_lint_commands.pop(tool_id, None)
     if lint is not None and not getattr(block, "is_error", False):
         lint_cache.mark_success(*lint)

@@ -37,6 +37,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
+  check    Look over cassettes; the exit status is 1 if one is refused.
   diff     Compare the stories of two cassettes; the exit status is 1 if they differ.
   recover  Make a cassette of what a killed recording left behind.
   seal     Accept a cassette that was edited by hand.
@@ -65,6 +66,20 @@ Options:
   --times / --no-times  Whether each step has its time; they differ by recording.
   --json                One JSON object for each file, on a line of its own.
   -h, --help            Show this message and exit.
+""",
+    ("cassette", "check"): """\
+Usage: pytest-mala cassette check [OPTIONS] [PATH]...
+
+  Look over cassettes; the exit status is 1 if one is refused.
+
+  PATH is a cassette or a folder of them, `cassettes` by default. Each is read as a replay reads
+  it. Told as well: which were edited by hand or recorded with another SDK, and what killed
+  recordings left behind.
+
+Options:
+  --issues PATH  Tell which cassettes no issue of this file or folder reads.
+  --json         One JSON object for each file, on a line of its own.
+  -h, --help     Show this message and exit.
 """,
     ("cassette", "diff"): """\
 Usage: pytest-mala cassette diff [OPTIONS] PATH OTHER

@@ -248,3 +248,131 @@ def test_a_stream_needs_no_aclose() -> None:
             return Messages()
 
     assert within(Plain([]), read_all)[0] == [ResultMessage()]
+
+
+# What the clean-up bears, and what it says
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "pytest_mala.session.connection"]
+
+
+def test_every_step_that_fails_is_named_and_hinders_none(caplog: pytest.LogCaptureFixture) -> None:
+    class Silent:
+        """A stream that says nothing and can't be closed."""
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> object:
+            return await asyncio.sleep(1e6)
+
+        async def aclose(self) -> None:
+            raise OSError("aclose")
+
+    class Broken(AbleClient):
+        def receive_response(self) -> Any:
+            return Silent()
+
+        def terminate(self) -> None:
+            super().terminate()
+            raise OSError("terminate")
+
+    async def give_up(connection: Connection) -> None:
+        await connection.open()
+        await asyncio.sleep(1)
+        await connection.abandon()
+
+    client = Broken([])
+    client.fail_at = {step: OSError(step) for step in ("interrupt", "disconnect", "exit")}
+    caplog.set_level("DEBUG", "pytest_mala.session")
+    assert within(client, give_up)[1] == 1 + 5
+    assert client.calls == ["enter", "query", "interrupt", "disconnect", "terminate", "exit", "terminate"]
+    assert logged(caplog) == [
+        ("DEBUG", "the client failed at interrupt: OSError('interrupt')"),
+        ("DEBUG", "the client failed at closing the stream: OSError('aclose')"),
+        ("DEBUG", "the client failed at disconnect: OSError('disconnect')"),
+        ("DEBUG", "the client failed at terminate: OSError('terminate')"),
+        ("DEBUG", "the client failed at leaving: OSError('exit')"),
+        ("DEBUG", "the client failed at terminate: OSError('terminate')"),
+    ]
+
+
+def test_a_stream_that_can_not_be_closed_is_left_after_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    class Ended:
+        """A stream that is over, and whose close hangs."""
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> object:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            await asyncio.sleep(1e6)
+
+    class Sticky(ScriptedClient):
+        def receive_response(self) -> Any:
+            return Ended()
+
+    assert within(Sticky([]), read_all) == ([], 5)
+    assert logged(caplog) == [("WARNING", "the client did not finish closing the stream within 5 s")]
+
+
+def test_a_stream_that_ignores_its_cancellation_is_left_after_five_seconds() -> None:
+    class Deaf(ScriptedClient):
+        async def receive_response(self) -> Any:
+            try:
+                await asyncio.sleep(1e6)
+            except asyncio.CancelledError:
+                await asyncio.sleep(8)
+            for message in ():
+                yield message
+
+    async def give_up(connection: Connection) -> float:
+        await connection.open()
+        await asyncio.sleep(1)
+        await connection.abandon()
+        left = asyncio.get_running_loop().time()
+        await asyncio.sleep(10)  # for the stream's own end
+        return left
+
+    assert within(Deaf([]), give_up)[0] == 1 + 5
+
+
+def test_a_client_needs_nothing_but_the_members_that_are_used() -> None:
+    class Bare:
+        """One that takes leaving at its word, and has no `disconnect`."""
+
+        calls: list[str] = []  # noqa: RUF012 - one use only
+
+        async def __aenter__(self) -> object:
+            return self
+
+        async def __aexit__(self, kind: None, error: None, trace: None) -> None:
+            self.calls.append("exit")
+
+        async def query(self, prompt: str) -> None:
+            self.calls.append(f"query {prompt}")
+
+        def receive_response(self) -> Any:
+            return ScriptedClient([HANG]).receive_response()
+
+    async def give_up(connection: Connection) -> list[object]:
+        assert connection.is_connected is False
+        await connection.open()
+        assert connection.is_connected is True
+        return await connection.abandon()
+
+    assert within(Bare(), give_up) == ([], 0)  # type: ignore[arg-type]
+    assert Bare.calls == ["query do it", "exit"]
+
+
+def test_the_tasks_of_a_connection_have_names() -> None:
+    async def look(connection: Connection) -> set[str]:
+        await connection.open()
+        names = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+        await connection.abandon()
+        return names
+
+    assert within(ScriptedClient([HANG]), look)[0] == {"session connection", "session drain"}

@@ -87,6 +87,20 @@ def test_only_true_is_an_error():
     assert not conversation.tools[0].is_error
 
 
+def test_odd_frames_leave_what_is_usual():
+    conversation = Conversation()
+    conversation.frame("sdk", prompt(None))
+    blocks = [
+        {"type": "text", "id": "toolu_1", "text": "no call"},
+        {"type": "tool_use", "id": 7, "name": "Bash", "input": {}},
+        {"type": "tool_use", "id": "toolu_2", "name": None, "input": ["ls"]},
+        {"type": "tool_result", "tool_use_id": "toolu_2", "content": {"text": "odd"}},
+    ]
+    conversation.frame("cli", {"type": "user", "message": {"content": blocks}, "parent_tool_use_id": ["toolu_0"]})
+    assert conversation.prompts == (Prompt(turn=1, why="", text=""),)
+    assert conversation.tools == (ToolCall(id="toolu_2", name="None", input={}, turn=1, result="", parent=None),)
+
+
 def test_a_call_of_a_sub_agent_names_the_call_that_started_it():
     conversation = Conversation()
     conversation.frame("cli", use("Read", {}) | {"parent_tool_use_id": "toolu_0"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from pytest_mala.session.config import AgentSessionInput, SessionCallbacks, Sess
 from pytest_mala.session.context import Effect, LifecycleState
 from pytest_mala.session.effects import Judges
 from pytest_mala.session.emit import SessionEvents
+from pytest_mala.session.models import ReviewResult
 from pytest_mala.session.run import new_state
 
 if TYPE_CHECKING:
@@ -140,3 +143,48 @@ def test_r24_a_fatal_review_calls_abort_once(tmp_path: Path) -> None:
     court.gate()
     court.review()
     assert court.world.called("abort") == [("quota",)]
+
+
+def test_a_review_without_progress_is_kept_as_one_that_failed_and_asks_for_the_offset(tmp_path: Path) -> None:
+    court = Court(tmp_path, gates=[passing("c1"), passing("c1")], reviews=[reviewed(finding())])
+    court.world.no_progress = lambda *_: True
+    court.gate()
+    court.review()
+    court.answer_a_review()
+    court.review()
+    assert court.state.lifecycle_ctx.last_review_result == ReviewResult(passed=False)
+    assert court.world.called("offset") == [(0,), (7,)]
+
+
+def test_progress_without_a_gates_answer_has_no_commit_to_compare(tmp_path: Path) -> None:
+    court = Court(tmp_path, gates=[passing("c1")], reviews=[reviewed(passed=True)])
+    asked: list[tuple[Any, ...]] = []
+    court.world.no_progress = lambda *args: bool(asked.append(args))
+    court.gate()
+    court.state.lifecycle_ctx.last_gate_result = None
+    court.state.lifecycle_ctx.review_answer_due = True
+    court.review()
+    assert asked == [(court.log, 0, None, None)]
+
+
+def test_a_review_needs_no_log_of_its_own(tmp_path: Path) -> None:
+    said = SimpleNamespace(passed=True, issues=[], parse_error=None, fatal_error=False)
+    court = Court(tmp_path, gates=[passing("c1")], reviews=[said])
+    court.gate()
+    assert court.review().cerberus_log_path is None
+
+
+def test_without_the_offset_callback_evidence_begins_at_zero(tmp_path: Path) -> None:
+    court = Court(tmp_path, gates=[passing("c1")], reviews=[reviewed(finding())])
+    court.gate()
+    court.state.lifecycle_ctx.retry_state.log_offset = 50
+    callbacks = dataclasses.replace(court.world.all_callbacks(), get_log_offset=None)
+    asyncio.run(court.judges(callbacks).review(court.state, court.log))
+    assert court.state.lifecycle_ctx.retry_state.log_offset == 0
+
+
+def test_paths_of_findings_are_told_relative_to_the_repository(tmp_path: Path) -> None:
+    below = dataclasses.replace(finding(), file=str(tmp_path / "src" / "a.py"))
+    court = Court(tmp_path, gates=[passing("c1")], reviews=[reviewed(below)])
+    court.gate()
+    assert court.review().pending_query == "review 2/3 of i1:\nFile: src/a.py\n  L3: [critic] bug\n    because"

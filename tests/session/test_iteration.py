@@ -23,11 +23,13 @@ from session_peers import (
     init,
     passing,
     say,
+    usage,
     use,
 )
 
 from pytest_mala.errors import Divergence
 from pytest_mala.issue.model import EndReason
+from pytest_mala.session.config import SessionCallbacks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,6 +207,62 @@ def test_a_tool_that_was_called_while_draining_counts(tmp_path: Path) -> None:
     client = AbleClient([HANG], after_interrupt=[use("t1")])
     output = world_of(tmp_path, AbleFactory(client)).run()
     assert output.summary.startswith("Agent idle after 1 tool calls without a session id")
+
+
+def test_tools_that_were_called_before_and_while_draining_count_together(tmp_path: Path) -> None:
+    client = AbleClient([use("t1"), answer("t1"), HANG], after_interrupt=[use("t2")])
+    output = world_of(tmp_path, AbleFactory(client)).run()
+    assert output.summary.startswith("Agent idle after 2 tool calls without a session id")
+
+
+@pytest.mark.parametrize(
+    ("what", "steps", "settings"),
+    [
+        ("idle", [say("a"), HANG], {}),
+        ("timeout", [use("t1"), HANG], {"timeout_seconds": 200}),
+        ("pressure", [use("t1", usage=usage(190_000)), answer("t1"), HANG], {}),
+    ],
+)
+def test_d7_a_client_that_does_not_agree_with_a_timer_is_left_all_the_same(
+    tmp_path: Path, what: str, steps: list[Any], settings: dict[str, Any]
+) -> None:
+    class Diverging(AbleClient):
+        def decide(self, what: str) -> None:
+            super().decide(what)
+            raise Divergence(f"nobody decided {what} here")
+
+    client = Diverging(steps, after_interrupt=[ResultMessage()])
+    with pytest.raises(Divergence, match=f"^nobody decided {what} here$"):
+        world_of(tmp_path, AbleFactory(client), **settings).run()
+    assert client.calls[2:] == [f"decide {what}", "interrupt", "disconnect", "terminate", "exit"]
+
+
+class Stop(BaseException):
+    """Not an error that a session may take for its own."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no more"), Divergence("no more"), Stop("no more")])
+def test_b7_whatever_ends_a_turn_what_still_comes_is_counted(tmp_path: Path, error: BaseException) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    client = AbleClient([say("a"), HANG], after_interrupt=[ResultMessage(total_cost_usd=0.5)])
+    world = world_of(tmp_path, AbleFactory(client))
+    world.callbacks = SessionCallbacks(on_agent_text=refuse)
+    if isinstance(error, RuntimeError):
+        output = world.run()
+        assert (output.summary, output.usage.cost_usd) == ("no more", 0.5)
+    else:
+        with pytest.raises(type(error)) as caught:
+            world.run()
+        assert caught.value is error
+    assert client.calls[2:] == ["interrupt", "disconnect", "terminate", "exit"]
+
+
+def test_b7_what_still_comes_after_the_timeout_is_counted(tmp_path: Path) -> None:
+    client = AbleClient([use("t1"), HANG], after_interrupt=[ResultMessage(total_cost_usd=0.5)])
+    output = world_of(tmp_path, AbleFactory(client), timeout_seconds=200).run()
+    assert (output.reason, output.usage.cost_usd, output.session_id) == (EndReason.TIMEOUT, 0.5, "s1")
 
 
 # X8: what is sent again

@@ -375,7 +375,7 @@ def test_l13_without_a_gate_result_the_previous_commit_stays() -> None:
     machine, ctx = at_review()
     ctx.last_gate_result, ctx.retry_state.previous_commit_hash = None, "c0"
     machine.on_review_result(ctx, reviewed(finding()), 5)
-    assert ctx.retry_state.previous_commit_hash == "c0"
+    assert (ctx.retry_state.previous_commit_hash, ctx.reviewed_commit_hash) == ("c0", "c0")
 
 
 def test_l14_blocking_findings_at_the_budget_end_with_three_titles() -> None:

@@ -70,6 +70,12 @@ def test_p1_a_tagged_checkpoint_is_asked_for_once() -> None:
     assert factory.created[0].calls == ["enter", "query", "exit"]
 
 
+def test_p1_without_a_session_id_a_new_session_is_asked() -> None:
+    factory = AbleFactory(NOTES)
+    found = on_virtual_time(lambda: handler(factory).fetch_checkpoint("", "i1", {}))
+    assert (found.checkpoint, factory.queries, factory.resumed) == ("half done", [("notes?", None)], [None])
+
+
 def test_p2_several_lines_and_messages_are_joined() -> None:
     assert fetch(ScriptedFactory([say("<checkpoint>a\n"), say("b</checkpoint>")])).checkpoint == "a\nb"
 
@@ -88,17 +94,19 @@ def test_p4_y4_trouble_gives_an_empty_checkpoint(where: str, caplog: pytest.LogC
         client.fail_at[where] = OSError("broken")
     factory = ScriptedFactory(*([] if where == "create" else [client]))
     assert fetch(factory) == CheckpointResult("")
-    assert any(message.startswith("i1: the checkpoint failed: ") for message in caplog.messages)
+    error = IndexError("list index out of range") if where == "create" else OSError("broken")
+    assert caplog.messages == [f"i1: the checkpoint failed: {error!r}"]
 
 
 def test_p5_y5_what_came_before_the_timeout_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     assert fetch(ScriptedFactory([HANG]), seconds=5) == CheckpointResult("", timed_out=True)
     assert fetch(ScriptedFactory([say("<checkpoint>so far"), HANG])) == CheckpointResult("so far", timed_out=True)
-    assert "i1: no complete checkpoint within 30 s" in caplog.messages
+    assert fetch(ScriptedFactory([say("no tags so far"), HANG])) == CheckpointResult("no tags so far", timed_out=True)
+    assert caplog.messages == [f"i1: no complete checkpoint within {seconds} s" for seconds in (5, 30, 30)]
 
 
 def test_p6_y5_without_tags_the_agents_whole_text_counts_and_nobody_elses() -> None:
-    stream = [say("one "), UserMessage([TextBlock("not this")]), UserMessage("nor this"), say("two"), UNPAID]
+    stream = [say("one "), UserMessage([TextBlock("not this")]), UserMessage("nor this"), use("t1"), say("two"), UNPAID]
     sub_agent = say("not mine", parent_tool_use_id="toolu_1")
     assert fetch(ScriptedFactory([*stream[:1], sub_agent, *stream[1:]])) == CheckpointResult("one two")
 
@@ -125,6 +133,12 @@ def test_what_a_checkpoint_has_used_is_told(ends: bool) -> None:
     assert (found.usage.input_tokens, found.costs_usd, found.timed_out) == (7, {"s1": 0.5}, not ends)
 
 
+@pytest.mark.parametrize(("told", "counted"), [(None, "s1"), ("s9", "s9")])
+def test_what_a_checkpoint_costs_is_that_of_the_session_its_result_names(told: str | None, counted: str) -> None:
+    paid = ResultMessage(told, usage=None, total_cost_usd=0.5)
+    assert fetch(ScriptedFactory([say("a"), paid])).costs_usd == {counted: 0.5}
+
+
 def test_p7_the_continuation_is_plain_replacement() -> None:
     assert handler(ScriptedFactory()).build_continuation_prompt("{a}") == "go on: {a} {x}"
     assert (
@@ -133,14 +147,17 @@ def test_p7_the_continuation_is_plain_replacement() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 5])
-def test_p8_p9_a_pressure_error_becomes_a_prompt_and_a_count(count: int) -> None:
+def test_p8_p9_a_pressure_error_becomes_a_prompt_and_a_count(count: int, caplog: pytest.LogCaptureFixture) -> None:
     error = ContextPressureError("s1", 1, 2, 3, 0.95)
-    factory = ScriptedFactory(NOTES)
-    result = on_virtual_time(lambda: handler(factory).handle_pressure_error(error, "i1", {}, count, 100))
+    factory = AbleFactory(NOTES)
+    result = on_virtual_time(lambda: handler(factory).handle_pressure_error(error, "i1", {"cwd": "/r"}, count, 100))
     assert result == ("go on: half done {x}", count + 1)
+    assert factory.queries == [("notes?", "s1")]
+    assert factory.created[0].options == {"cwd": "/r", "resume": "s1"}
     hung = ScriptedFactory([HANG])
     result = on_virtual_time(lambda: handler(hung).handle_pressure_error(error, "i1", {}, count, 3))
     assert result == ("go on:  {x}", count + 1)
+    assert caplog.messages == ["i1: no complete checkpoint within 3 s"]
 
 
 def test_p9_with_no_time_left_nothing_is_waited_for() -> None:
@@ -274,7 +291,7 @@ def test_y6_the_checkpoint_is_traced_and_told(tmp_path: Path) -> None:
     span = Span()
     world = World(tmp_path, AbleFactory(FULL_TURN, NOTES, TURN_OK), gates=[failing(), passing()])
     asyncio.run(world.runner().run_session(AgentSessionInput("i1", "do it"), span))  # type: ignore[arg-type]
-    assert [message for message in NOTES if message in span.messages] == NOTES
+    assert span.messages == [*FULL_TURN, *NOTES, *TURN_OK]
 
 
 def test_y5_a_checkpoint_that_times_out_is_told_in_the_event(tmp_path: Path) -> None:
@@ -299,6 +316,7 @@ def test_r43_a_checkpoint_takes_at_most_the_time_that_is_left(tmp_path: Path) ->
     slow = [init(), Wait(50), say("a", usage=FULL), ResultMessage()]
     world = World(tmp_path, AbleFactory(slow, [HANG], [HANG]), gates=[failing()], settings={"timeout_seconds": 60})
     output = world.run()
+    assert output.summary == "Timeout after 1 minutes: waiting for a checkpoint (state INITIAL, turn 1)"
     assert (output.reason, world.elapsed) == (EndReason.TIMEOUT, 60)
 
 
@@ -323,3 +341,11 @@ def test_messages_of_other_kinds_are_counted_over_restarts(tmp_path: Path) -> No
     rest = [init("s2"), ResultMessage("s2")]
     world = World(tmp_path, AbleFactory(full, [say("notes")], rest), gates=[failing(), passing()])
     assert world.run().other_messages == {"SystemMessage": 2, "RateLimitEvent": 1}
+
+
+def test_the_share_of_the_context_that_is_too_much_is_a_setting(tmp_path: Path) -> None:
+    half = [init(), say("a", usage=usage(100_000)), ResultMessage()]
+    factory = AbleFactory(half, NOTES, TURN_OK)
+    settings = {"context_restart_threshold": 0.5}
+    assert World(tmp_path, factory, gates=[failing(), passing()], settings=settings).run().success
+    assert factory.announced == ["work", "checkpoint", "continuation"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from session_peers import finding
 
+import pytest_mala
 from pytest_mala.errors import UsageError
 from pytest_mala.session.commands import (
     PRESETS,
@@ -155,6 +160,22 @@ def test_d16_only_plain_placeholders_are_allowed(tmp_path: Path, fancy: str) -> 
         f"{tmp_path / 'idle_resume.md'}:1: placeholder {fancy} has a format or an attribute: "
         "only a plain {name} is filled; write {issue_id} or change the braces"
     )
+    assert (caught.value.path, caught.value.line, caught.value.name) == (
+        str(tmp_path / "idle_resume.md"),
+        1,
+        "issue_id",
+    )
+
+
+def test_d16_the_placeholders_that_there_are_are_listed(tmp_path: Path) -> None:
+    write_all(tmp_path, review_followup="{review_isues}")
+    with pytest.raises(PromptError) as caught:
+        load_prompt("review_followup", tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'review_followup.md'}:1: unknown placeholder {{review_isues}}: "
+        "expected one of attempt, issue_id, max_attempts, review_issues; "
+        "write {{review_isues}} for the literal text"
+    )
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
@@ -162,6 +183,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PromptError) as caught:
         load_prompts(tmp_path)
     assert str(caught.value) == f"{tmp_path / 'idle_resume.md'}:1: not UTF-8 text (invalid start byte at byte 1)"
+    assert (caught.value.line, caught.value.name) == (1, "")
 
 
 def test_other_braces_are_text(tmp_path: Path) -> None:
@@ -179,6 +201,26 @@ def test_an_unknown_placeholder_of_a_given_template_is_a_key_error() -> None:
 
 
 # Our own files
+
+
+def test_our_prompts_lie_beside_the_package_of_a_checkout_and_inside_that_of_a_wheel(tmp_path: Path) -> None:
+    """A file of the wheel is UTF-8 whatever the locale says."""
+    installed = Path(pytest_mala.__file__).parent
+    assert default_prompt_dir() == installed.parent / "prompts"
+    package = tmp_path / "pytest_mala"
+    shutil.copytree(installed, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "prompts").mkdir()
+    (package / "prompts" / "idle_resume.md").write_text("wäke up, {issue_id}", encoding="utf-8")
+    assert load_prompt("idle_resume", package / "prompts") == "wäke up, {issue_id}"
+    code = (
+        "from pytest_mala.session.prompts import default_prompt_dir, load_prompt\n"
+        "print(default_prompt_dir(), ascii(load_prompt('idle_resume')), sep='\\n')"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=os.environ | plain, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{package / 'prompts'}\n'w\\xe4ke up, {{issue_id}}'\n", "")
 
 
 def ours(name: str) -> str:
@@ -231,6 +273,19 @@ def test_our_implementer_prompt_shows_issue_checks_and_markers() -> None:
     assert all(marker in told for marker in ("ISSUE_NO_CHANGE", "ISSUE_OBSOLETE", "ISSUE_ALREADY_COMPLETE"))
     # a marker on a line of its own in the prompt could be taken for the agent's
     assert not re.search(r"^\s*ISSUE_\w+\s*$", told, re.MULTILINE)
+
+
+def test_every_placeholder_of_the_implementer_prompt_is_filled() -> None:
+    names = sorted(ALLOWED["implementer_prompt"])
+    template = "\n".join(f"{name}={{{name}}}" for name in names)
+    told = format_implementer_prompt(template, "i-7", Path("/work"), "a1", GO, Path("/locks"), Path("/scripts"))
+    assert told == (
+        "acceptance_criteria=(none)\nagent_id=a1\nchecks="
+        f"- lint: `{GO.lint}`\n- format: `{GO.format}`\n- typecheck: `{GO.typecheck}`\n- test: `{GO.test}`\n"
+        f"format_command={GO.format}\nissue_body=\nissue_id=i-7\nissue_title=\nlint_command={GO.lint}\n"
+        "lock_dir=/locks\nrepo_path=/work\nscripts_dir=/scripts\n"
+        f"test_command={GO.test}\ntypecheck_command={GO.typecheck}"
+    )
 
 
 def test_an_issue_without_criteria_or_checks_says_so() -> None:

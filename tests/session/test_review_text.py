@@ -18,3 +18,8 @@ def test_t6_a_file_has_one_group_however_its_path_is_written() -> None:
         "File: a.py\n  L3: [critic] bug 3\n    because\n  L9: [critic] bug 9\n    because\n\n"
         "File: b.py\n  L1: [critic] bug 1\n    because"
     )
+
+
+def test_t6_findings_of_one_line_stand_in_the_order_of_their_priorities() -> None:
+    ranked = [ReviewIssue("a.py", 3, 3, priority, f"P{priority}", "", "") for priority in (None, 2, 1, 0)]
+    assert format_review_issues(ranked) == "File: a.py\n  L3: P0\n  L3: P1\n  L3: P2\n  L3: PNone"

@@ -162,7 +162,9 @@ def test_r6_a_new_session_has_the_configured_limits(tmp_path: Path) -> None:
     retry = state.lifecycle_ctx.retry_state
     assert state.lifecycle.state is LifecycleState.INITIAL
     assert (retry.baseline_timestamp, retry.gate_attempt, retry.review_attempt, retry.log_offset) == (1000, 1, 0, 0)
-    settings = begin_round(config, ScriptedFactory(), "a1")
+    factory = ScriptedFactory()
+    settings = begin_round(config, factory, "a1")
+    assert factory.options_asked[0]["env"]["MCP_TIMEOUT"] == "3000000"
     assert (settings.agent_id, settings.idle_timeout_seconds, settings.log_file_poll_interval) == ("a1", 600, 0.5)
     assert (settings.lint_cache.repo_path, settings.lint_cache.lint_tools) == (tmp_path, {"mylint"})
 
@@ -227,6 +229,9 @@ def test_b4_settings_that_could_never_work_are_refused(tmp_path: Path) -> None:
         r"give a prompt for the resumed agent, or set max_crash_retries to 0$",
     ):
         made(silent, max_idle_retries=0)
+    for name, settings in [("max_idle_retries", {}), ("max_crash_retries", {"max_idle_retries": 0})]:
+        with pytest.raises(SessionConfigError, match=rf"^prompts\.idle_resume is empty, but {name} is 1: "):
+            made(silent, **{**settings, name: 1})
     assert made(silent, max_idle_retries=0, max_crash_retries=0).max_idle_retries == 0
 
 
@@ -471,6 +476,10 @@ def test_e13_without_time_nothing_happens(tmp_path: Path) -> None:
     assert (world.sink.events, world.factory.created) == ([], [])
 
 
+def test_e13_a_second_is_some_time(tmp_path: Path) -> None:
+    assert World(tmp_path, ScriptedFactory(TURN), settings={"timeout_seconds": 1}).run().success
+
+
 @pytest.mark.parametrize(
     ("gates", "reviews", "last"),
     [([ValueError("no gate")], [], gate(1)[1]), ([passing()], [ValueError("no gate")], review(1))],
@@ -564,6 +573,12 @@ def test_a_stream_without_a_result_is_never_a_success(tmp_path: Path) -> None:
         EndReason.AGENT_ERROR,
     )
     assert world.called("gate") == []
+
+
+def test_x6_a_failed_session_keeps_the_id_that_belongs_to_its_log(tmp_path: Path) -> None:
+    factory = ScriptedFactory(TURN, [init("s2"), HANG])
+    output = World(tmp_path, factory, gates=[failing()], settings={"timeout_seconds": 60}).run()
+    assert (output.session_id, output.log_path, output.reason) == ("s1", tmp_path / "s1.jsonl", EndReason.TIMEOUT)
 
 
 def test_x6_a_failed_session_keeps_the_id_it_has_seen(tmp_path: Path) -> None:
@@ -808,6 +823,14 @@ def test_x11_the_log_must_hold_the_turns_last_message(tmp_path: Path) -> None:
     assert output.reason is EndReason.NO_LOG
     world = World(tmp_path, ScriptedFactory([say("a", uuid="u1"), ResultMessage()]), log_uuids=["u1"])
     assert world.run().success
+
+
+def test_x11_an_entry_from_before_the_attempts_evidence_is_not_the_turns(tmp_path: Path) -> None:
+    turn = [say("a", uuid="u1"), ResultMessage()]
+    world = World(tmp_path, ScriptedFactory(turn, turn), gates=[failing()], log_uuids=["u1"])
+    world.settings = {"log_file_wait_timeout": 2}
+    output = world.run()
+    assert (output.reason, output.gate_attempts) == (EndReason.NO_LOG, 2)
 
 
 def test_x11_a_log_that_is_flushed_later_is_awaited(tmp_path: Path) -> None:

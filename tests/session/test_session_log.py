@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def message(uuid, text="hi", **more):
     return frame | {"session_id": "s1", "timestamp": "T", "parent_tool_use_id": None} | more
 
 
+@pytest.fixture
+def far_east(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 def write(tmp_path, *lines):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines))
@@ -57,7 +67,7 @@ def write(tmp_path, *lines):
 
 class TestWhereALogLies:
     def test_every_other_character_of_the_real_path_is_a_hyphen(self, tmp_path):
-        place = tmp_path / "sp äce_1.x"
+        place = tmp_path / "Sp äce_1.X"
         place.mkdir()
         (tmp_path / "link").symlink_to(place)
         encoded = "".join(c if c.isascii() and c.isalnum() else "-" for c in str(place.resolve()))
@@ -71,6 +81,13 @@ class TestWhereALogLies:
         theirs.mkdir(parents=True)
         (theirs / "id.jsonl").touch()
         assert log_path(tmp_path, deep, "id") == theirs / "id.jsonl"
+
+    def test_two_hundred_characters_are_not_too_long(self, tmp_path):
+        encoded = [log_path(tmp_path, Path("/", "x" * length), "id").parent.name for length in (199, 200)]
+        assert encoded == [f"-{'x' * 199}", f"-{'x' * 199}-mala"]
+
+    def test_an_id_need_not_be_a_uuid(self, tmp_path):
+        assert log_path(tmp_path, tmp_path, "X.").name == "X..jsonl"
 
     @pytest.mark.parametrize("session_id", ["", ".", "..", "../../x", "a\\b", "a\x00b"])
     def test_an_id_that_leads_elsewhere_is_refused(self, tmp_path, session_id):
@@ -124,6 +141,7 @@ class TestReadingOddLogs:
         good = message("u1")
         odd = [b"[]", b"123", b"null", b'"text"', b"{", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b'{"a": 1} x']
         log = read_entries(write(tmp_path, good, *odd, b"", b"   ", good))
+        assert log.skipped == 0, "before it is read"
         assert [entry.data for entry in log] == [good, good]
         assert log.skipped == len(odd)
 
@@ -175,6 +193,21 @@ class TestReadingOddLogs:
         assert end_offset(path) == path.stat().st_size
         assert list(read_entries(path, end_offset(path))) == []
 
+    def test_a_whole_line_that_is_no_entry_is_passed_over(self, tmp_path):
+        path = write(tmp_path, {"uuid": "a"}, b"[odd]", b"")
+        assert end_offset(path) == path.stat().st_size
+
+    def test_a_log_is_read_from_its_first_byte(self, tmp_path):
+        path = write(tmp_path, {"uuid": "a"})
+        assert has_uuid(path, "a")
+        assert end_offset(write(tmp_path)) == 0
+
+    @pytest.mark.parametrize("uuid", ['a"b', "ä", "a/b", "AZ_az-09"])
+    def test_an_id_is_found_however_json_writes_it(self, tmp_path, uuid):
+        path = write(tmp_path, {"uuid": "other"}, {"uuid": uuid})
+        assert has_uuid(path, uuid)
+        assert not has_uuid(path, uuid + "x")
+
     def test_offsets_out_of_range_are_the_start_or_the_end(self, tmp_path):
         path = write(tmp_path, {"uuid": "a"})
         assert len(list(read_entries(path, -5))) == 1
@@ -206,7 +239,7 @@ class TestWriting:
     def test_an_entry_has_what_the_cli_needs_to_resume(self, tmp_path):
         log = writer(tmp_path, version="2.1.330")
         log.prompt("do it")
-        log.frame(message("u1", request_id="req_1"))
+        log.frame(message("u1", request_id="req_1", tool_use_result={"stdout": "x"}))
         cwd = str((tmp_path / "workspace").resolve())
         common = {"isSidechain": False, "userType": "external", "cwd": cwd, "sessionId": "s1", "version": "2.1.330"}
         prompt, answer = data_of(log.path("s1"))
@@ -222,6 +255,7 @@ class TestWriting:
             "type": "assistant",
             "message": {"role": "assistant", "content": [{"type": "text", "text": "hi"}]},
             "requestId": "req_1",
+            "toolUseResult": {"stdout": "x"},
             "uuid": "u1",
             "timestamp": "T",
         }
@@ -240,7 +274,21 @@ class TestWriting:
         again.frame(message("u3"))
         made = data_of(log.path("s1"))
         assert [entry["parentUuid"] for entry in made] == [None, *(entry["uuid"] for entry in made[:-1])]
-        assert len({entry["uuid"] for entry in made}) == len(made) == 6
+        assert [entry["uuid"] for entry in made] == [
+            "aa4c291a-289a-5c37-8edd-140ffc47e628",
+            "u1",
+            "e1393f2f-a0bd-5816-8050-7d224620537d",
+            "u2",
+            "25129d19-e3f9-5539-9685-a9100a33c313",
+            "u3",
+        ], "ids of prompts are made of the session's and their place"
+        assert b"\n\n" not in log.path("s1").read_bytes()
+
+    def test_a_prompt_on_an_open_connection_is_written_at_once(self, tmp_path):
+        log = writer(tmp_path)
+        log.frame(message("u1"))
+        log.prompt("and now?")
+        assert [entry["message"]["content"] for entry in data_of(log.path("s1"))][1:] == ["and now?"]
 
     def test_another_session_has_a_chain_of_its_own(self, tmp_path):
         log = writer(tmp_path)
@@ -257,10 +305,20 @@ class TestWriting:
         logs = []
         for name in ("a", "b"):
             log = LogWriter(tmp_path / name, tmp_path, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
-            log.prompt("one")
+            log.prompt("one ä")
             log.frame(message("u1"))
             logs.append(log.path("s1").read_bytes())
         assert logs[0] == logs[1]
+        start = '{"parentUuid":null,"isSidechain":false,"userType":"external","cwd":'
+        end = ',"sessionId":"s1","version":"","type":"user","message":{"role":"user","content":"one ä"},'
+        first, _ = logs[0].decode().splitlines()
+        assert first.startswith(start + json.dumps(str(tmp_path.resolve()), ensure_ascii=False) + end)
+
+    def test_times_are_written_in_utc_wherever_it_runs(self, tmp_path, far_east):
+        early = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+        log = LogWriter(tmp_path, tmp_path, now=lambda: early)
+        log.prompt("one", "s1")
+        assert [entry["timestamp"] for entry in data_of(log.path("s1"))] == ["2025-12-31T23:30:00.000Z"]
 
     def test_nothing_is_written_before_the_cli_would_save_it(self, tmp_path):
         log = writer(tmp_path)
@@ -307,6 +365,7 @@ class TestWriting:
         log = writer(tmp_path)
         log.frame(message("u1", text="\ud800 ä"))
         assert list(assistant_texts(read_entries(log.path("s1")))) == ["\ud800 ä"]
+        assert rb'"content":[{"type":"text","text":"\ud800 \u00e4"}]}' in log.path("s1").read_bytes()
 
     def test_a_torn_last_line_of_an_older_run_is_not_glued_to_the_next(self, tmp_path):
         log = writer(tmp_path)

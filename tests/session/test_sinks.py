@@ -17,7 +17,7 @@ from pytest_mala.issue.model import EndReason
 from pytest_mala.session.abilities import ability
 from pytest_mala.session.events import BaseEventSink
 from pytest_mala.session.protocols import MalaEventSink
-from pytest_mala.session.sinks import EVENT_NAMES, EverySink, LoggingSink, RecordingSink, SinkEvent
+from pytest_mala.session.sinks import EVENT_NAMES, AnySink, EverySink, LoggingSink, RecordingSink, SinkEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,6 +184,8 @@ def test_a_sink_of_ones_own_needs_one_method() -> None:
     assert sink.count == 2
     with pytest.raises(NotImplementedError, match=r"^EverySink must define heard\(event\)$"):
         EverySink().on_log_ready("i1")
+    with pytest.raises(NotImplementedError, match=r"^AnySink must define told\(name, \*args, \*\*named\)$"):
+        AnySink().on_log_ready("i1")
 
 
 @pytest.mark.parametrize(

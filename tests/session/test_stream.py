@@ -182,6 +182,7 @@ def background(*descriptions: str | None) -> SystemMessage:
         ([background("make"), init(), background("make", "test")], ("make", "test")),
         ([background("make"), background()], ()),
         ([SystemMessage("background_tasks_changed", {"tasks": {}})], ()),
+        ([SystemMessage("background_tasks_changed", {"tasks": None})], ()),
         ([SystemMessage("background_tasks_changed", {"tasks": ["?"]})], ()),
         ([background("make"), SystemMessage("background_tasks_changed", None)], ("make",)),
     ],
@@ -521,3 +522,53 @@ def test_usage_and_cost_add_up_over_turns() -> None:
 def test_content_of_none_is_an_error_of_the_client() -> None:
     with pytest.raises(TypeError):
         Reading(AssistantMessage(None)).read()  # type: ignore[arg-type]
+
+
+# What look-alikes may leave out
+
+
+def bare(name: str, **known: Any) -> object:
+    """A message with these attributes only."""
+    return type(name, (), known)()
+
+
+def test_messages_need_nothing_but_their_names() -> None:
+    reading = Reading(bare("AssistantMessage"), bare("UserMessage"), UserMessage(None), bare("ResultMessage"))
+    assert reading.read() == MessageIterationResult(success=True)
+    assert (reading.ctx.final_result, reading.state.last_uuid, reading.state.context) == ("", None, None)
+    assert reading.ctx.context_usage.tracking_disabled
+
+
+def test_a_message_without_a_parent_is_the_agents_own() -> None:
+    reading = Reading(bare("AssistantMessage", uuid="u1", usage=usage(190_000)), ResultMessage())
+    with pytest.raises(ContextPressureError):
+        reading.read()
+    assert reading.state.last_uuid == "u1"
+
+
+def test_an_error_result_needs_nothing_but_its_flag() -> None:
+    told = Reading(bare("ResultMessage", is_error=True)).read()
+    assert (told.error, told.reason) == ("no text (an error result)", EndReason.AGENT_ERROR)
+
+
+def test_b2_a_lint_run_that_is_answered_in_an_assistant_message_counts() -> None:
+    reading = Reading(use("t1", command="ruff check"), AssistantMessage([ToolResultBlock("t1")]), ResultMessage())
+    reading.read()
+    assert reading.lint.told[-1] == ("passed", "ruff", "ruff check")
+
+
+def test_the_answer_of_a_tool_that_nobody_called_is_seen() -> None:
+    told = Reading(answer("t9")).read()
+    assert told.error == "the stream ended without a result, after tool_result tool (t9)"
+
+
+def test_what_a_session_without_an_id_costs_is_counted() -> None:
+    reading = Reading(ResultMessage(None, total_cost_usd=0.5))
+    reading.read()
+    assert reading.state.costs_usd == {"": 0.5}
+
+
+def test_pressure_is_told_without_an_id_too_and_at_the_smallest_limit() -> None:
+    with pytest.raises(ContextPressureError) as caught:
+        Reading(say("a", usage=usage(1)), ResultMessage(None), limit=1).read()
+    assert (caught.value.session_id, caught.value.pressure_ratio) == ("", 1.0)

@@ -48,7 +48,7 @@ class Aliases:
             return name
         if match.lastgroup == "commit":
             return self._commit(found)
-        kind = "uuid" if match.lastgroup == "uuid" else found.split("_", 1)[0]
+        kind = "uuid" if match.lastgroup == "uuid" else found.split("_")[0]
         return self._alias({"toolu": "tool id", "msg": "message", "req": "request"}.get(kind, kind), found.lower())
 
     def _commit(self, found: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Piece", "bounded", "escaped"]
+__all__ = ["Piece", "bounded", "cut", "escaped"]
 
 LINE_LENGTH = 400
 """Characters of one line that are shown."""
@@ -52,11 +52,12 @@ def bounded(lines: Sequence[str], *, head: int, tail: int) -> list[str]:
     left_out = len(lines) - head - tail
     if left_out > 1:  # one line is as long as the statement that it is missing
         note = f"... ({left_out} lines left out)"
-        return [*map(_cut, lines[:head]), note, *map(_cut, lines[len(lines) - tail :])]
-    return [_cut(line) for line in lines]
+        return [*map(cut, lines[:head]), note, *map(cut, lines[len(lines) - tail :])]
+    return [cut(line) for line in lines]
 
 
-def _cut(line: str) -> str:
+def cut(line: str) -> str:
+    """The line, or its start and how much more there is."""
     if len(line) <= LINE_LENGTH:
         return line
     return f"{line[:LINE_LENGTH]}... ({len(line) - LINE_LENGTH} more characters)"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.session.transcript.aliases import Aliases
-from pytest_mala.session.transcript.lines import Piece, bounded, escaped
-from pytest_mala.session.transcript.tools import as_json, call_body, content_body
+from pytest_mala.session.transcript.lines import Piece, bounded, cut, escaped
+from pytest_mala.session.transcript.tools import as_json, call_body, content_body, fields_body
 from pytest_mala.session.transcript.wire import (
     hooks_asked,
     notice,
@@ -70,7 +71,7 @@ class Transcript:
         self._issue_id = issue_id
         self._names = dict(names)
         self._events: list[_Event] = []
-        self._last_at: float | None = None
+        self._last_at = math.inf  # before the first event there is no silence
         self._connection, self._purpose = 0, ""
         self._turns = 0
         self._sessions: dict[str, str] = {}
@@ -87,7 +88,7 @@ class Transcript:
 
     def frame(self, direction: Literal["cli", "sdk"], frame: Mapping[str, Any], at: float) -> None:
         """A frame went over the wire: from the CLI (`cli`) or from us (`sdk`)."""
-        silence = at - self._last_at if self._last_at is not None else 0.0
+        silence = at - self._last_at
         before = len(self._events)
         if direction == "sdk":
             self._sent(frame, at)
@@ -96,9 +97,8 @@ class Transcript:
         if len(self._events) > before and silence >= SILENCE_SECONDS:
             self._events[before].silence = silence
         if frame.get("type") == "stream_event":
-            self._last_at = (
-                at  # not shown, but it is no silence; other hidden frames may be missing and count for nothing
-            )
+            # not shown, but it is no silence; other hidden frames may be missing and count for nothing
+            self._last_at = at
 
     def state(self, state: str, effect: str, at: float) -> None:
         """The lifecycle entered a state and asked for an effect."""
@@ -114,7 +114,7 @@ class Transcript:
 
     def note(self, text: str, at: float) -> None:
         """Something that the runner decided, such as a timer that ran out."""
-        silence = at - self._last_at if self._last_at is not None else 0.0
+        silence = at - self._last_at
         first, _, rest = text.partition("\n")
         self._add(at, f"* {first}", _whole(rest))
         if silence >= SILENCE_SECONDS:
@@ -139,7 +139,7 @@ class Transcript:
         if event.silence:
             yield f"{margin}({event.silence:.1f} s of silence)" if times else "(a long silence)"
         stamp = f"{event.at:>9.3f}  " if times else ""
-        yield from bounded([stamp + _one_line(event.title, aliases)], head=1, tail=0)
+        yield cut(stamp + _one_line(event.title, aliases))
         for piece in event.body:
             text = escaped(aliases.apply(piece.text)).expandtabs(8)
             for index, line in enumerate(bounded(text.split("\n"), head=piece.head, tail=piece.tail)):
@@ -182,7 +182,7 @@ class Transcript:
                 self._add(at, f"hooks: {hooks}")
             return
         rest = {key: value for key, value in request.items() if key != "subtype"}
-        self._ask("sdk", frame, self._add(at, f"request {subtype}", call_body("", rest)), request)
+        self._ask("sdk", frame, self._add(at, f"request {subtype}", fields_body(rest)), request)
 
     def _received(self, frame: Mapping[str, Any], at: float) -> None:
         _learn(self._sessions, "session", frame.get("session_id"))
@@ -205,7 +205,7 @@ class Transcript:
                 self._add(at, f"the CLI withdrew a request{self._withdrawn(frame)}")
             case "rate_limit_event" | "conversation_reset" as kind:
                 rest = {key: value for key, value in frame.items() if key not in ("type", "uuid", "session_id")}
-                self._add(at, str(kind).replace("_", " "), call_body("", rest))
+                self._add(at, str(kind).replace("_", " "), fields_body(rest))
             case hidden if isinstance(hidden, str) and hidden in _HIDDEN:
                 pass
             case other:
@@ -261,7 +261,7 @@ class Transcript:
     def _request_of_cli(self, frame: Mapping[str, Any], at: float) -> None:
         request = sub_request(frame)
         tool_id = request.get("tool_use_id")
-        call = self._calls.get(tool_id, "") if isinstance(tool_id, str) else ""
+        call = self._calls.get(tool_id) if isinstance(tool_id, str) else None
         if shown := request_title(request, call):
             self._ask("cli", frame, self._add(at, *shown), request)
 
@@ -311,7 +311,7 @@ def _whole(text: object) -> tuple[Piece, ...]:
 
 
 def _quoted(content: object) -> tuple[Piece, ...]:
-    pieces = _whole(content) if isinstance(content, str) else content_body(content)
+    pieces = content_body(content)
     return tuple(Piece(text=piece.text, mark="| ", margin="| ", head=_WHOLE, tail=50) for piece in pieces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.session.transcript.lines import Piece
@@ -10,21 +11,27 @@ from pytest_mala.session.transcript.lines import Piece
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["as_json", "call_body", "content_body"]
+__all__ = ["as_json", "call_body", "content_body", "fields_body"]
 
 MANY = 40
 """Blocks or keys of one tool call that are shown."""
 
 
 def call_body(name: str, given: object) -> tuple[Piece, ...]:
-    """The input of a tool call. Tools and inputs of unknown shape are shown key by key, sorted."""
+    """The input of a tool call. Tools and inputs of unknown shape are shown key by key."""
+    show = _TOOLS.get(name)
+    if show is None or not isinstance(given, dict) or not show.needs <= _texts(given):
+        return fields_body(given)
+    used = show.needs | show.uses
+    rest = {key: value for key, value in given.items() if key not in used and value not in (None, False)}
+    return (*show.body(given), *_few([*_pairs(rest)]))
+
+
+def fields_body(given: object) -> tuple[Piece, ...]:
+    """An object key by key, sorted; another value as JSON, and nothing for None."""
     if not isinstance(given, dict):
         return () if given is None else (Piece(text=as_json(given)),)
-    show = _TOOLS.get(name)
-    if show is None or not show.needs <= _texts(given):
-        return _few([*_pairs(given)])
-    rest = {key: value for key, value in given.items() if key not in show.uses and value not in (None, False)}
-    return (*show.body(given), *_few([*_pairs(rest)]))
+    return _few([*_pairs(given)])
 
 
 def content_body(content: object) -> tuple[Piece, ...]:
@@ -46,13 +53,13 @@ def as_json(value: object) -> str:
         return "(a value that can't be shown)"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
-    """How the input of one tool is shown: the text fields it needs, those it uses up, and the rest by `_pairs`."""
+    """How the input of one tool is shown: the text fields it needs, others it uses up, and the rest by `_pairs`."""
 
-    def __init__(self, needs: str, uses: str, body: Callable[[Mapping[str, Any]], list[Piece]]) -> None:
-        self.needs = frozenset(needs.split())
-        self.uses = self.needs | frozenset(uses.split())
-        self.body = body
+    needs: frozenset[str]
+    uses: frozenset[str] = frozenset()
+    body: Callable[[Mapping[str, Any]], list[Piece]]
 
 
 def _command(given: Mapping[str, Any]) -> list[Piece]:
@@ -81,10 +88,12 @@ def _read(given: Mapping[str, Any]) -> list[Piece]:
 
 
 _TOOLS = {
-    "Bash": _Shown("command", "description", _command),
-    "Edit": _Shown("file_path old_string new_string", "replace_all", _edit),
-    "Write": _Shown("file_path content", "", _write),
-    "Read": _Shown("file_path", "", _read),
+    "Bash": _Shown(needs=frozenset({"command"}), uses=frozenset({"description"}), body=_command),
+    "Edit": _Shown(
+        needs=frozenset({"file_path", "old_string", "new_string"}), uses=frozenset({"replace_all"}), body=_edit
+    ),
+    "Write": _Shown(needs=frozenset({"file_path", "content"}), body=_write),
+    "Read": _Shown(needs=frozenset({"file_path"}), body=_read),
 }
 
 

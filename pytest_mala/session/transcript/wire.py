@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_mala.session.transcript.tools import as_json, call_body, content_body
+from pytest_mala.session.transcript.tools import as_json, call_body, content_body, fields_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,8 @@ def sub_request(frame: Mapping[str, Any]) -> Mapping[str, Any]:
     return request if isinstance(request, dict) else {}
 
 
-def request_title(request: Mapping[str, Any], call: str) -> Line | None:
-    """What the CLI asks of us, or None for the handshakes of MCP servers; `call` names the tool call or is empty."""
+def request_title(request: Mapping[str, Any], call: str | None) -> Line | None:
+    """What the CLI asks of us, or None for the handshakes of MCP servers; `call` names the tool call, if any."""
     about = f" for {call}" if call else ""
     match request.get("subtype"):
         case "hook_callback":
@@ -59,7 +59,8 @@ def _mcp_call(request: Mapping[str, Any]) -> Line | None:
     if method in _HANDSHAKE or str(method).startswith("notifications/"):
         return None
     given = given if isinstance(given, dict) else {}
-    return f"mcp {request.get('server_name')}: {method} {given.get('name', '')}", call_body("", given.get("arguments"))
+    name = f" {given['name']}" if given.get("name") else ""
+    return f"mcp {request.get('server_name')}: {method}{name}", fields_body(given.get("arguments"))
 
 
 def request_answer(request: Mapping[str, Any], response: Mapping[str, Any]) -> Line:
@@ -89,7 +90,7 @@ def _hook_answer(answer: Mapping[str, Any]) -> Line:
     told_specific = {"hookEventName", "permissionDecision", "permissionDecisionReason"}
     rest |= {key: value for key, value in specific.items() if key not in told_specific}
     words = "no opinion" if decision is None and not rest else str(decision or "answered")
-    return (f"{words}: {reason}" if reason else words), call_body("", rest)
+    return (f"{words}: {reason}" if reason else words), fields_body(rest)
 
 
 def _permission_answer(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Line:
@@ -107,9 +108,8 @@ def _mcp_answer(answer: Mapping[str, Any]) -> Line:
     result = response.get("result")
     if not isinstance(result, dict):
         return "answered with an error", content_body(response.get("error"))
-    return ("answered with an error" if result.get("isError") is True else "answered"), content_body(
-        result.get("content")
-    )
+    words = "answered with an error" if result.get("isError") is True else "answered"
+    return words, content_body(result.get("content"))
 
 
 def hooks_asked(request: Mapping[str, Any]) -> str:
@@ -141,7 +141,7 @@ def notice(frame: Mapping[str, Any]) -> Line | None:
     if subtype == "task_notification":
         return f"task {frame.get('task_id')} {frame.get('status')}", content_body(frame.get("summary"))
     envelope = {"type", "subtype", "uuid", "session_id", "timestamp", "usage", "parent_tool_use_id"}
-    return f"system {subtype}", call_body("", {key: value for key, value in frame.items() if key not in envelope})
+    return f"system {subtype}", fields_body({key: value for key, value in frame.items() if key not in envelope})
 
 
 def result_title(frame: Mapping[str, Any]) -> Line:

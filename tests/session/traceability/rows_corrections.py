@@ -537,6 +537,6 @@ ROWS = (
         "Y6",
         "the checkpoint is traced and told",
         [PRESSURE + "test_y6_the_checkpoint_is_traced_and_told"],
-        mutant("the checkpoint is not traced", RUN, "seconds, tracer=self._tracer", "seconds, tracer=None"),
+        mutant("the checkpoint is not traced", RUN, "options, tracer=self._tracer", "options, tracer=None"),
     ),
 )

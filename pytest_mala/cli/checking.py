@@ -1,0 +1,109 @@
+"""Look over the cassettes of a folder: what a replay would refuse, and what deserves a second look."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pytest_mala.cli.sealing import SUFFIX, must_be_playable
+from pytest_mala.errors import CassetteError, IssueError, UsageError
+from pytest_mala.issue import load_issues, looks_like_issue
+from pytest_mala.transport.cassette import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_mala.transport.cassette import Cassette
+
+__all__ = ["Checked", "check"]
+
+_PART = ".part"
+_SDK = "claude-agent-sdk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One cassette: `error` is why a replay refuses it, `remarks` are no reasons to refuse it."""
+
+    path: Path
+    error: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"error: {self.error}"
+        return f"{self.path}: {'; '.join(self.remarks) or 'ok'}"
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"path": str(self.path), "ok": self.error is None, "error": self.error, "remarks": list(self.remarks)}
+
+
+def check(paths: Sequence[Path], issues: Sequence[Path] = ()) -> Iterator[Checked]:
+    """Every cassette of these files and folders, in the order of their names.
+
+    With issue files or folders, cassettes that none of their issues reads are told as unused. Journals that killed
+    recordings left are told too. Raises UsageError for a path that is not there, or an issue file that can't be read.
+    """
+    ids = _ids(issues) if issues else None
+    installed = version(_SDK)
+    for path in paths:
+        for file in _files(path):
+            yield _left_over(file) if file.name.endswith(_PART) else _checked(file, ids, installed)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.name.endswith((SUFFIX, _PART)))
+    if not path.exists() and not path.is_symlink():
+        raise UsageError(f"{path}: no such file or folder; name cassettes or their folder (`cassettes` by default)")
+    return [path]
+
+
+def _checked(file: Path, ids: frozenset[str] | None, installed: str) -> Checked:
+    """As a replay would read it."""
+    try:
+        found = read(file)
+        must_be_playable(file, found)
+    except CassetteError as error:
+        return Checked(path=file, error=str(error))
+    return Checked(path=file, remarks=tuple(_remarks(found, ids, installed)))
+
+
+def _remarks(found: Cassette, ids: frozenset[str] | None, installed: str) -> Iterator[str]:
+    if found.edited:
+        yield "edited by hand"
+    if _numbers(found.sdk) < _numbers(installed):
+        yield f"recorded with SDK {found.sdk}, older than the installed {installed}"
+    elif _numbers(found.sdk) > _numbers(installed):
+        yield f"recorded with SDK {found.sdk}, newer than the installed {installed}"
+    if ids is not None and found.issue not in ids:
+        yield f"unused: none of the issues is called {found.issue}"
+
+
+def _left_over(part: Path) -> Checked:
+    what = "left behind by a recording that was killed: make a cassette of it (`pytest-mala cassette recover`)"
+    return Checked(path=part, remarks=(f"{what} or delete it",))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The release of a version; what comes after its numbers plays no part."""
+    leading = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(map(int, leading[0].split("."))) if leading else ()
+
+
+def _ids(paths: Iterable[Path]) -> frozenset[str]:
+    found = set()
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"--issues: no such file or folder: {path}")
+        files = sorted(path.rglob("*.md")) if path.is_dir() else [path]
+        for file in files:
+            try:
+                found |= {issue.id for issue in load_issues(file)} if looks_like_issue(file) else set()
+            except IssueError as error:
+                raise UsageError(f"--issues: {error}") from None
+    return frozenset(found)
