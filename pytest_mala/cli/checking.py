@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.agent.environment import SCRIPTED_API_KEY
 from pytest_mala.cli.sealing import SUFFIX, must_be_playable
 from pytest_mala.errors import CassetteError, IssueError, UsageError
 from pytest_mala.issue import load_issues, looks_like_issue
 from pytest_mala.transport.cassette import read
+from pytest_mala.transport.scrub import RULES_VERSION, Scrubber, leaks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_mala.transport.cassette import Cassette
@@ -42,17 +45,22 @@ class Checked:
         return {"path": str(self.path), "ok": self.error is None, "error": self.error, "remarks": list(self.remarks)}
 
 
-def check(paths: Sequence[Path], issues: Sequence[Path] = ()) -> Iterator[Checked]:
+def check(
+    paths: Sequence[Path], issues: Sequence[Path] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Checked]:
     """Every cassette of these files and folders, in the order of their names.
 
     With issue files or folders, cassettes that none of their issues reads are told as unused. Journals that killed
-    recordings left are told too. Raises UsageError for a path that is not there, or an issue file that can't be read.
+    recordings left are told too. Secrets are looked for by their shapes, and by the values of `environment`. Raises
+    UsageError for a path that is not there, or an issue file that can't be read.
     """
     ids = _ids(issues) if issues else None
     installed = version(_SDK)
+    scrubber = Scrubber(public=(SCRIPTED_API_KEY,))
+    scrubber.learn(os.environ if environment is None else environment)
     for path in paths:
         for file in _files(path):
-            yield _left_over(file) if file.name.endswith(_PART) else _checked(file, ids, installed)
+            yield _left_over(file) if file.name.endswith(_PART) else _checked(file, ids, installed, scrubber)
 
 
 def _files(path: Path) -> list[Path]:
@@ -63,19 +71,34 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _checked(file: Path, ids: frozenset[str] | None, installed: str) -> Checked:
-    """As a replay would read it."""
+def _checked(file: Path, ids: frozenset[str] | None, installed: str, scrubber: Scrubber) -> Checked:
+    """As a replay would read it, and without a secret in it."""
     try:
         found = read(file)
         must_be_playable(file, found)
+        _must_be_scrubbed(file, found, scrubber)
     except CassetteError as error:
         return Checked(path=file, error=str(error))
     return Checked(path=file, remarks=tuple(_remarks(found, ids, installed)))
 
 
+def _must_be_scrubbed(file: Path, found: Cassette, scrubber: Scrubber) -> None:
+    """Raises CassetteError for the first thing that looks like a secret; never with the secret itself."""
+    values = [asdict(one) for take in found.takes for one in take.interactions]
+    leaks = leaks_of(file.read_text(encoding="utf-8"), scrubber, values)
+    if leaks:
+        more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
+        what = f"holds what looks like a secret (rule {leaks[0].rule}){more}: revoke it, and record the session again"
+        raise CassetteError(file, what, leaks[0].line)
+
+
 def _remarks(found: Cassette, ids: frozenset[str] | None, installed: str) -> Iterator[str]:
     if found.edited:
         yield "edited by hand"
+    if found.scrub is None:
+        yield "recorded by a version that did not take secrets out"
+    elif found.scrub.rules < RULES_VERSION:
+        yield f"secrets were taken out by rules {found.scrub.rules}, older than the present {RULES_VERSION}"
     if _numbers(found.sdk) < _numbers(installed):
         yield f"recorded with SDK {found.sdk}, older than the installed {installed}"
     elif _numbers(found.sdk) > _numbers(installed):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mala.transport.cassette import read, write
+import pytest
+
+from pytest_mala.transport.cassette import Cassette, read, write
+from pytest_mala.transport.proof import Proof
+from pytest_mala.transport.scrub import RULES, RULES_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from conftest import Said
 
@@ -81,6 +84,51 @@ def test_json_has_a_line_for_each_file(command: Callable[..., Said], cassette: P
     assert bad["error"].endswith(
         "the end mark `...` is missing: the file is truncated, or pytest-mala did not write it"
     )
+
+
+@pytest.mark.parametrize("name", ["github", "private-key"])
+def test_a_secret_is_refused_and_not_told(name: str, command: Callable[..., Said], cassette: Path) -> None:
+    planted = next(rule for rule in RULES if rule.name == name).planted()
+    write(cassette, said_by_the_agent(read(cassette), planted))
+    said = command("cassette", "check", cassette)
+    assert (said.status, said.out) == (1, "")
+    line = next(at for at, text in enumerate(cassette.read_text().splitlines(), 1) if planted[:16] in text)
+    assert said.err == (
+        f"error: {cassette}:{line}: holds what looks like a secret (rule {name}): "
+        "revoke it, and record the session again\n"
+    )
+
+
+def test_a_secret_of_this_machine_is_refused(
+    command: Callable[..., Said], cassette: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_TOKEN", "one-two-three-four")
+    write(cassette, said_by_the_agent(read(cassette), "it is one-two-three-four, and again one-two-three-four"))
+    assert (
+        "holds what looks like a secret (rule secret) and 1 more: revoke it"
+        in command("cassette", "check", cassette).err
+    )
+
+
+def said_by_the_agent(found: Cassette, text: str) -> Cassette:
+    """The cassette with another first answer."""
+    [take] = found.takes
+    interactions = list(take.interactions)
+    at = next(index for index, one in enumerate(interactions) if one.method == "QUERY")
+    frames = copy.deepcopy(interactions[at].response["frames"])
+    said = next(item["cli"] for item in frames if item.get("cli", {}).get("type") == "assistant")
+    said["message"]["content"] = [{"type": "text", "text": text}]
+    interactions[at] = replace(interactions[at], response={**interactions[at].response, "frames": frames})
+    return replace(found, takes=(replace(take, interactions=tuple(interactions)),))
+
+
+def test_how_it_was_scrubbed_is_told(command: Callable[..., Said], cassette: Path) -> None:
+    write(cassette, replace(read(cassette), scrub=None))
+    assert command("cassette", "check", cassette).out == (
+        f"{cassette}: recorded by a version that did not take secrets out\n"
+    )
+    write(cassette, replace(read(cassette), scrub=Proof(rules=RULES_VERSION, planted=1, found=1)))
+    assert command("cassette", "check", cassette).out == f"{cassette}: ok\n"
 
 
 def test_what_is_not_there_is_a_usage_error(command: Callable[..., Said], cassette: Path, tmp_path: Path) -> None:
