@@ -65,7 +65,9 @@ def check(
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.name.endswith((SUFFIX, _PART)))
+        if found := sorted(file for file in path.iterdir() if file.name.endswith((SUFFIX, _PART))):
+            return found
+        raise UsageError(f"{path}: there is no cassette in this folder (*{SUFFIX}, or *{_PART} of a killed recording)")
     if not path.exists() and not path.is_symlink():
         raise UsageError(f"{path}: no such file or folder; name cassettes or their folder (`cassettes` by default)")
     return [path]

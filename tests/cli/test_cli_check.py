@@ -132,11 +132,14 @@ def test_how_it_was_scrubbed_is_told(command: Callable[..., Said], cassette: Pat
 
 
 def test_what_is_not_there_is_a_usage_error(command: Callable[..., Said], cassette: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
     broken = tmp_path / "broken.md"
     broken.write_text("---\ntitle: no id\n---\n")
     told = {
         ("nowhere",): "Error: nowhere: no such file or folder; name cassettes or their folder (`cassettes` by default)",
         (cassette, "--issues", "none"): "Error: --issues: no such file or folder: none",
+        (empty,): f"Error: {empty}: there is no cassette in this folder (*.yaml, or *.part of a killed recording)",
     }
     for arguments, message in told.items():
         said = command("cassette", "check", *arguments)

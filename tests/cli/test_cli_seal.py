@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "base": (
         lambda path: edit(path, "kind: template", "kind: castle"),
-        ":16: turn/0/tree: base.kind: expected template or repository, got 'castle'",
+        ":17: turn/0/tree: base.kind: expected template or repository, got 'castle'",
     ),
 }
 
