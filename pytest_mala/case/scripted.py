@@ -200,8 +200,7 @@ class ScriptedRun:
 
     def _write(self, cassette: Cassette) -> None:
         """After a second look for secrets at the finished text, and at the values that stand in it."""
-        values = [dataclasses.asdict(one) for take in cassette.takes for one in take.interactions]
-        where = self._settings.shown(self._cassette)
+        where, values = self._settings.shown(self._cassette), cassette.values()
         write(self._cassette, cassette, check=lambda text: check_text(text, self._scrubber, values, where=where))
 
     def _not_stored(self, why: str) -> str:

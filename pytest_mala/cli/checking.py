@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +86,7 @@ def _checked(file: Path, ids: frozenset[str] | None, installed: str, scrubber: S
 
 def _must_be_scrubbed(file: Path, found: Cassette, scrubber: Scrubber) -> None:
     """Raises CassetteError for the first thing that looks like a secret; never with the secret itself."""
-    values = [asdict(one) for take in found.takes for one in take.interactions]
-    leaks = leaks_of(file.read_text(encoding="utf-8"), scrubber, values)
+    leaks = leaks_of(file.read_text(encoding="utf-8"), scrubber, found.values())
     if leaks:
         more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
         what = f"holds what looks like a secret (rule {leaks[0].rule}){more}: revoke it, and record the session again"

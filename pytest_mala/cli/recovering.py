@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pytest_mala.errors import CassetteError
+from pytest_mala.report.text import counted
 from pytest_mala.transport.assemble import recovered as cassette_of
 from pytest_mala.transport.cassette import read_journal, write
 from pytest_mala.transport.scrub import Scrubber, check_text
@@ -39,8 +39,7 @@ def recovered(part: Path, output: Path | None = None) -> str:
         raise CassetteError(part, f"can't be recovered: {error}") from None
     if target.exists() or target.is_symlink():
         raise CassetteError(target, "is there already, and is not replaced; name another file with --output")
-    values = [asdict(one) for take in found.takes for one in take.interactions]
     # an earlier version wrote journals as they came
-    write(target, found, check=lambda text: check_text(text, Scrubber(), values, where=str(target)))
+    write(target, found, check=lambda text: check_text(text, Scrubber(), found.values(), where=str(target)))
     part.unlink()
-    return f"{target}: recovered with {frames} {'frame' if frames == 1 else 'frames'} of the CLI, marked incomplete"
+    return f"{target}: recovered with {counted(frames, 'frame')} of the CLI, marked incomplete"

@@ -38,7 +38,8 @@ def facts(path: Path, *, times: bool = True) -> dict[str, Any]:
         "edited": found.edited,
         "complete": found.complete,
         "takes": [
-            {**_take_facts(take), "transcript": _transcript(found, take).render(times=times)} for take in found.takes
+            {**_take_facts(take), "transcript": text}
+            for take, text in zip(found.takes, _transcripts(found, times=times), strict=True)
         ],
     }
 
@@ -49,19 +50,22 @@ def story(path: Path, *, times: bool = True) -> str:
     marks = [*(["edited"] if found.edited else []), *([] if found.complete else ["incomplete"])]
     made_by = f"lane {found.lane}, SDK {found.sdk}, CLI {found.cli}"
     head = f"{escaped(str(path))}: {', '.join([made_by, *marks])}\n\n"
-    return head + "\n".join(_transcript(found, take).render(times=times) for take in found.takes)
+    return head + "\n".join(_transcripts(found, times=times))
 
 
 def transcripts(path: Path, *, times: bool = True) -> list[str]:
     """The transcript of each take. Raises CassetteError."""
-    found = _read(path)
-    return [_transcript(found, take).render(times=times) for take in found.takes]
+    return _transcripts(_read(path), times=times)
 
 
 def _read(path: Path) -> Cassette:
     found = read(path, allow_incomplete=True)
     read_recorded(path, found, keeps_ignored=True)  # what can't be played is told like that, not shown in part
     return found
+
+
+def _transcripts(found: Cassette, *, times: bool) -> list[str]:
+    return [_transcript(found, take).render(times=times) for take in found.takes]
 
 
 def _take_facts(take: Take) -> dict[str, Any]:

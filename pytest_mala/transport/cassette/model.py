@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class Cassette:
     edited: bool = False
     complete: bool = True
     scrub: Proof | None = None
+
+    def values(self) -> list[dict[str, Any]]:
+        """All interactions of all takes as JSON data."""
+        return [asdict(one) for take in self.takes for one in take.interactions]
 
     @staticmethod
     def prefix(issue: str, take: int) -> str:
