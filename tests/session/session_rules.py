@@ -426,10 +426,16 @@ def silence_is_judged_fairly(played: Played) -> Iterator[str]:
             is_timer = decided.facts["by"] == "idle" and "late" not in [e.facts["word"] for e in client.all("broke")]
             if is_timer and (not idle or pending_tools(before) or silent < idle - 0.001):
                 yield f"client {client.number} given up after {silent} s, pending {pending_tools(before)}"
-            heard = [entry for entry in heard if entry.at <= decided.at]
+        left = next((entry for entry in client.entries if entry.what in LEAVING or is_error_result(entry)), None)
+        if left is not None:  # what is drained afterwards came to somebody who had stopped waiting
+            heard = [entry for entry in heard if entry.at <= left.at]
         for number, (now, later) in enumerate(pairwise(heard), 1):
             if idle and later.at - now.at > idle + 0.001 and not pending_tools(heard[:number]):
                 yield f"client {client.number} was silent from {now.at} to {later.at}"
+
+
+def is_error_result(entry: Entry) -> bool:
+    return entry.what == "said" and entry.facts["word"] in ("result!", "result-", "result$")
 
 
 def pending_tools(heard: list[Entry]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import secrets
@@ -11,7 +10,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +17,7 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from session_agents import GOOD, Entry, Played, Script, Talk
 from session_live import LiveWorld
-from session_rules import RULES, RULES_OF_BEGINNINGS, broken_rules, comparable, pending_tools
+from session_rules import LEAVING, RULES, RULES_OF_BEGINNINGS, broken_rules, comparable, pending_tools
 from session_worlds import play, play_all
 
 from pytest_mala.errors import Divergence
@@ -323,6 +321,19 @@ def test_a_word_of_the_agents_that_comes_while_it_is_given_up_is_an_answer(tmp_p
     assert queries(played) == [("do i1", None), ("do i1", "i1-s0")]
 
 
+def test_what_is_drained_after_the_agent_was_left_breaks_no_silence(tmp_path: Path) -> None:
+    late = Talk("wait11 init text result", obeys=False)
+    played = play(tmp_path, Script((late,), cancel_after=10, idle_retries=0))
+    assert [(e.at, e.what) for e in played.history if e.what in ("cancel", "said")][:2] == [
+        (10, "cancel"),
+        (11, "said"),
+    ]
+    break_nothing(played)
+    played = play(tmp_path, Script((Talk("result! wait11 init text result"),), crash_retries=0))
+    assert [e.at for e in played.history if e.what == "said"] == [0, 11, 11, 11]
+    break_nothing(played)
+
+
 # Canaries: each rule reports a history that breaks it
 
 
@@ -414,7 +425,7 @@ CANARIES: list[tuple[str, Callable[[Played], Played]]] = [
     ("silence_is_judged_fairly", lambda played: without(played, "said", 0, word="ok1")),
     ("silence_is_judged_fairly", lambda played: replace(played, script=replace(RICH, idle=20))),
     ("silence_is_judged_fairly", lambda played: replace(played, script=replace(RICH, idle=0))),
-    ("silence_is_judged_fairly", lambda played: with_history(played, len(played.history), [LATE_WORD], 0)),
+    ("silence_is_judged_fairly", lambda played: with_a_late_word(played)),
     ("pressure_cuts_no_tool_off", lambda played: without(played, "said", 1, word="ok1")),
     ("time_is_kept", lambda played: replace(played, script=replace(RICH, timeout=5))),
     ("time_is_kept", lambda played: moved(played, "exit", 0, 21.0)),
@@ -429,6 +440,12 @@ CANARIES: list[tuple[str, Callable[[Played], Played]]] = [
     ("events_come_in_order", lambda played: without(played, "told", 0, event="on_gate_started")),
 ]
 LATE_WORD = Entry(99.0, "said", 1, {"word": "text", "told": None, "heard": True, "speaks": True, "used": []})
+
+
+def with_a_late_word(played: Played) -> Played:
+    """Of a client that nobody gives up."""
+    kept = [entry for entry in played.history if entry.client != 1 or entry.what not in LEAVING]
+    return replace(played, history=[*kept, LATE_WORD])
 
 
 def edited_cancel(played: Played) -> Played:
@@ -550,23 +567,23 @@ TestSessionStepByStep = SessionMachine.TestCase
 TestSessionStepByStep.settings = settings(QUICK, max_examples=30, stateful_step_count=25)
 
 
-# The same, longer and from a new seed each time
+# The same, longer
 
 
-STRESS_SECONDS = 50
+BATCHES = 24
 SEED = "MALA_PROPERTY_SEED"
 
 
 @pytest.mark.stress
 def test_the_rules_hold_in_many_more_worlds(tmp_path: Path) -> None:
-    """One batch after the other, each from the next seed; `MALA_PROPERTY_SEED=N` runs the batch of seed N alone."""
-    chosen = os.environ.get(SEED)
-    first = int(chosen) if chosen else secrets.randbits(32)
-    began, reasons = perf_counter(), Counter[str]()
-    for number in itertools.count(first):
+    """The batches of seeds 1 to 24; `MALA_PROPERTY_SEED=N` begins with seed N, `random` with any.
+
+    The seeds are fixed so that a change is refused for what it did, and not for what a die found in what was there.
+    """
+    chosen, reasons = os.environ.get(SEED, "1"), Counter[str]()
+    first = secrets.randbits(32) if chosen == "random" else int(chosen)
+    for number in range(first, first + BATCHES):
         run_batch(tmp_path, number, reasons)
-        if chosen or perf_counter() - began > STRESS_SECONDS:
-            break
     print(f"seeds {first} to {number}, {reasons.total()} sessions: {dict(reasons)}")
 
 
