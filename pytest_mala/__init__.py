@@ -22,7 +22,7 @@ _HOMES = {
     "pytest_mala.agent.lint": ("LintCache",),
     "pytest_mala.agent.runtime": ("AgentRuntime", "AgentRuntimeBuilder"),
     "pytest_mala.case.case": ("Case",),
-    "pytest_mala.case.settings": ("CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode"),
+    "pytest_mala.case.settings": ("CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode", "StaleMode"),
     "pytest_mala.clock": ("Clock", "RealClock", "Stalled", "VirtualClock"),
     "pytest_mala.errors": (
         "CassetteError",
@@ -32,6 +32,7 @@ _HOMES = {
         "HarnessError",
         "IssueError",
         "MalaError",
+        "StalePrompt",
         "UsageError",
         "WorkspaceError",
     ),
@@ -159,6 +160,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_house.py compa
         CheckRow as CheckRow,
         Lane as Lane,
         RecordMode as RecordMode,
+        StaleMode as StaleMode,
     )
     from pytest_mala.clock import (
         Clock as Clock,
@@ -174,6 +176,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_house.py compa
         HarnessError as HarnessError,
         IssueError as IssueError,
         MalaError as MalaError,
+        StalePrompt as StalePrompt,
         UsageError as UsageError,
         WorkspaceError as WorkspaceError,
     )

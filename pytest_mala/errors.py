@@ -18,6 +18,7 @@ __all__ = [
     "HarnessError",
     "IssueError",
     "MalaError",
+    "StalePrompt",
     "UsageError",
     "WorkspaceError",
 ]
@@ -81,6 +82,17 @@ class Divergence(HarnessError):
         self.where = where
         self.detail = detail
         self.remedy = remedy
+
+
+class StalePrompt(Divergence):
+    """A prompt of the run has another wording than the recorded one: from that turn on the recording is stale.
+
+    `freshness` says how far it is not, in turns (design D7).
+    """
+
+    def __init__(self, what: str, *, freshness: str, where: str = "", detail: str = "", remedy: str = "") -> None:
+        super().__init__(f"{what} ({freshness})", where=where, detail=detail, remedy=remedy)
+        self.freshness = freshness
 
 
 class GateChangedError(HarnessError):

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pytest_mala.case.case import Case
-from pytest_mala.case.settings import CaseResult, CaseSettings, CheckRow, Lane, RecordMode
+from pytest_mala.case.settings import CaseResult, CaseSettings, CheckRow, Lane, RecordMode, StaleMode
 
-__all__ = ["Case", "CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode"]
+__all__ = ["Case", "CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode", "StaleMode"]

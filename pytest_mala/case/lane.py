@@ -57,5 +57,9 @@ class LaneRun(Protocol):
     def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
         """The session ended by itself, like this: check or store; the answer is remarks for the report."""
 
+    @property
+    def stale(self) -> str:
+        """From which turn on the recording answers prompts that no longer exist; empty if it is fresh."""
+
     def describe(self) -> str:
         """What the lane waits for, for the explanation of a hang."""

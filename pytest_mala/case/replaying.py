@@ -105,6 +105,7 @@ class ReplayRun:
             remedy=self.remedy,
             explain=self.clock.describe or str,
             environment=os.environ,
+            tolerates_stale=self._settings.tolerates_stale,
         )
         yield self._player
 
@@ -153,6 +154,11 @@ class ReplayRun:
         self._player.finish()
         kept_out = (name for snapshot in self._take.snapshots.values() for name in snapshot.kept_out)
         return (*left_out(self._workspace.notes, kept_out), *self._notes, *self._player.notes)
+
+    @property
+    def stale(self) -> str:
+        """From which turn on the take answers prompts that no longer exist."""
+        return self._player.freshness
 
     def describe(self) -> str:
         """What the playing connection waits for."""

@@ -49,7 +49,7 @@ equal (design D18).
 class ScriptedRun:
     """The real CLI that the SDK carries, against a scripted model on loopback; recorded if asked for."""
 
-    where = remedy = ""  # a recording diverges from nothing
+    where = remedy = stale = ""  # a recording diverges from nothing
 
     def __init__(self, issue: Issue, settings: CaseSettings, *, store: bool) -> None:
         self._issue = issue

@@ -203,6 +203,7 @@ class Session:
             virtual_seconds=elapsed,
             transcript=self._watch.transcript.render(),
             notes=(*notes, *self._gate.notes, *self._watch.notes),
+            stale=self._lane.stale,
         )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_mala.session.config import SessionUsage
     from pytest_mala.session.conversation import Prompt, ToolCall
 
-__all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode", "model_script"]
+__all__ = ["CaseResult", "CaseSettings", "CheckRow", "Lane", "RecordMode", "StaleMode", "model_script"]
 
 
 class Lane(Enum):
@@ -37,6 +37,13 @@ class RecordMode(Enum):
     STALE = "stale"
 
 
+class StaleMode(Enum):
+    """What a replayed prompt with another wording than the recorded one is (design D7): a failure, or a remark."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSettings:
     """The settings of a run that a case needs.
@@ -44,7 +51,7 @@ class CaseSettings:
     `cassettes` is the folder of the cassettes, `prompts` the project's own prompt folder (None: those of the
     package), `frozen` whether the wall clock stands still with the loop on replay, `record_command` the command
     that records an issue, with `{issue}` for its id, `allow_incomplete` whether a recording that was cut short is
-    replayed as far as it goes.
+    replayed as far as it goes, `stale` what a prompt with another wording is.
     """
 
     lane: Lane
@@ -55,6 +62,12 @@ class CaseSettings:
     rootdir: Path
     record_command: str
     allow_incomplete: bool = False
+    stale: StaleMode = StaleMode.FAIL
+
+    @property
+    def tolerates_stale(self) -> bool:
+        """Whether a stale prompt is only remarked; where it is to be recorded anew it has to be noticed."""
+        return self.stale is StaleMode.WARN and self.record is not RecordMode.STALE
 
     def shown(self, path: Path) -> str:
         """A path as messages name it: from the root folder, where it is inside of that."""
@@ -84,7 +97,8 @@ class CaseResult:
     """How an issue went: outcome, what was expected, checks, what was said and done, and remarks that are no failures.
 
     `attempts` are the checks of each gate attempt, `checks` those of the last one; `prompts` and `tools` are in their
-    order, `virtual_seconds` is the session's time on its clock.
+    order, `virtual_seconds` is the session's time on its clock. `stale` says from which turn on the recording answers
+    prompts that no longer exist; it is empty for one that is fresh.
     """
 
     outcome: EndReason
@@ -101,3 +115,4 @@ class CaseResult:
     virtual_seconds: float
     transcript: str
     notes: tuple[str, ...]
+    stale: str = ""

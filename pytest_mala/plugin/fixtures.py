@@ -49,7 +49,7 @@ def mala_issue(request: pytest.FixtureRequest) -> Issue:
 def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
     """Lane, record mode, folders and clock of the test's sessions, from the command line and the ini file."""
     # the session's rooms are loaded with the first test that needs them
-    from pytest_mala.case import CaseSettings, Lane, RecordMode
+    from pytest_mala.case import CaseSettings, Lane, RecordMode, StaleMode
 
     settings = request.config.stash[SETTINGS]
     # a command is filled in by `format`, so braces in a path are doubled
@@ -60,6 +60,7 @@ def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
         cassettes=settings.cassette_dir,
         prompts=settings.prompts_dir,
         frozen=settings.frozen,
+        stale=StaleMode(settings.stale),
         allow_incomplete=settings.allow_incomplete,
         rootdir=settings.rootdir,
         record_command=command.replace("{", "{{").replace("}", "}}"),

@@ -8,9 +8,9 @@ import pytest
 from _pytest._code.code import ReprEntry
 from _pytest.skipping import xfailed_key
 
-from pytest_mala.errors import Divergence, GateChangedError, MalaError
+from pytest_mala.errors import Divergence, GateChangedError, MalaError, StalePrompt
 from pytest_mala.plugin.foreign import clean, presentable, text_of
-from pytest_mala.plugin.properties import HARNESS, LETTERS, is_harness_error, note, properties_of
+from pytest_mala.plugin.properties import HARNESS, LETTERS, STALE, is_harness_error, note, properties_of
 from pytest_mala.plugin.stash import ISSUE, RESULT, SESSION_ERRORS
 from pytest_mala.report.failure import sections
 from pytest_mala.report.text import counted
@@ -96,9 +96,13 @@ def _tell(item: pytest.Item, error: MalaError, report: pytest.TestReport) -> Non
     if hasattr(report, "wasxfail"):
         del report.wasxfail
         report.outcome = "failed"
-    told = (HARNESS, "DIVERGED" if isinstance(error, (Divergence, GateChangedError)) else "ERROR")
-    note(item, [told])
-    report.user_properties.append(told)  # a copy of the test's list, and JUnit reads that of the teardown
+    told: list[tuple[str, object]] = [
+        (HARNESS, "DIVERGED" if isinstance(error, (Divergence, GateChangedError)) else "ERROR")
+    ]
+    if isinstance(error, StalePrompt):
+        told.append((STALE, error.freshness))
+    note(item, told)
+    report.user_properties += told  # a copy of the test's list, and JUnit reads that of the teardown
 
 
 def _show_message_alone(excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:

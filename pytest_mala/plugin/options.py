@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 import pytest
 
-from pytest_mala.plugin.settings import SUFFIXES, LaneName, RecordName, Settings
+from pytest_mala.plugin.settings import SUFFIXES, LaneName, RecordName, Settings, StaleName
 from pytest_mala.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ OPTIONS: Final = (
         metavar="none|once|all|stale",
         default="the ini value mala_record",
         text="write cassettes in lane scripted: never; those that are missing; all; those that no longer match",
+    ),
+    Option(
+        flag="--mala-stale",
+        dest="mala_stale",
+        metavar="fail|warn",
+        default="fail",
+        text="what a prompt is whose wording changed since it was recorded: an error; a remark in the summary",
     ),
     Option(
         flag="--mala-allow-incomplete",
@@ -192,6 +199,7 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
         cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
         frozen=_frozen(config),
+        stale=_one_of(config.getoption("mala_stale") or "fail", get_args(StaleName), "--mala-stale"),
         allow_incomplete=config.getoption("mala_allow_incomplete"),
         rootdir=config.rootpath,
         invocation_dir=config.invocation_params.dir,

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["HARNESS", "LETTERS", "forget", "is_harness_error", "note", "properties_of"]
+__all__ = ["HARNESS", "LETTERS", "STALE", "forget", "is_harness_error", "note", "properties_of"]
 
 HARNESS: Final = "mala.error"
 """The property that names a harness error; its value decides the word in the terminal."""
+
+STALE: Final = "mala.stale"
+"""The property that says from which turn on a recording answers prompts that no longer exist."""
 
 LETTERS: Final = {"DIVERGED": "D", "ERROR": "E"}
 """The words of harness errors, and what stands for each in a run that shows no words."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mala.plugin.properties import HARNESS, is_harness_error, properties_of
+from pytest_mala.plugin.properties import HARNESS, STALE, is_harness_error, properties_of
 from pytest_mala.plugin.recording import CASSETTE, happened
 from pytest_mala.plugin.stash import NOT_RUN, SETTINGS
 from pytest_mala.report.summary import (
@@ -106,6 +106,7 @@ def _row(phases: Sequence[pytest.TestReport]) -> IssueRow:
         ),
         turns=properties.get("mala.turns"),
         cost_usd=properties.get("mala.cost_usd"),
+        stale=properties.get(STALE, ""),
         notes=tuple(str(value) for name, value in told.user_properties if name == "mala.note"),
     )
 

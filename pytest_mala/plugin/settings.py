@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SUFFIXES", "LaneName", "RecordName", "Settings"]
+__all__ = ["SUFFIXES", "LaneName", "RecordName", "Settings", "StaleName"]
 
 # names and no Enum: those are the case's, whose room a run without issues does not load
 LaneName = Literal["replay", "scripted"]
 RecordName = Literal["none", "once", "all", "stale"]
+StaleName = Literal["fail", "warn"]
 
 SUFFIXES = (".md",)
 """Endings of files that may hold issues."""
@@ -28,6 +29,7 @@ class Settings:
     cassette_dir: Path
     prompts_dir: Path | None
     frozen: bool
+    stale: StaleName
     allow_incomplete: bool
     rootdir: Path
     invocation_dir: Path

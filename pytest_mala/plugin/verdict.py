@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_mala.plugin.answer import result_of
 from pytest_mala.plugin.failures import GatesFailed, OutcomeDiffers
 from pytest_mala.plugin.foreign import presentable
-from pytest_mala.plugin.properties import note
+from pytest_mala.plugin.properties import STALE, note
 from pytest_mala.plugin.stash import RESULT
 from pytest_mala.report.failure import check_value, failed_checks, gates_failed, outcome_differs
 
@@ -48,5 +48,7 @@ def result_properties(result: CaseResult) -> list[tuple[str, object]]:
     ]
     if result.cost_usd is not None:
         properties.append(("mala.cost_usd", result.cost_usd))
+    if result.stale:
+        properties.append((STALE, result.stale))
     properties += [("mala.note", presentable(note)) for note in result.notes]
     return properties + [(f"check.{presentable(row.name)}", presentable(check_value(row))) for row in result.checks]

@@ -27,6 +27,7 @@ class IssueRow:
     checks: tuple[tuple[str, str], ...] = ()
     turns: int | None = None
     cost_usd: float | None = None
+    stale: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -38,7 +39,8 @@ def summary_rows(rows: Sequence[IssueRow]) -> list[list[str]]:
     lines = []
     for row in rows:
         cells = f"{row.name:<{names}}  {row.outcome:<{outcomes}}  {_checks(row):<{checks}}  {_effort(row)}"
-        lines.append([cells.rstrip(), *(f"{'':<{names}}  note: {note}" for note in row.notes)])
+        remarks = [*([f"stale: {row.stale}"] if row.stale else []), *(f"note: {note}" for note in row.notes)]
+        lines.append([cells.rstrip(), *(f"{'':<{names}}  {remark}" for remark in remarks)])
     return lines
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pytest_mala.errors import Divergence
+from pytest_mala.errors import Divergence, StalePrompt
 from pytest_mala.transport.compare import word_diff
 from pytest_mala.transport.options import options_text
 from pytest_mala.transport.replay import ReplayTransport
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_mala.transport.record import Observer
     from pytest_mala.transport.takes import GateScript, TakeScript
 
-__all__ = ["Player"]
+__all__ = ["Player", "freshness"]
 
 
 class Player:
@@ -31,6 +31,7 @@ class Player:
     it. `switch_tree` puts the files of a commit into the workspace, `restore_turn` the whole state at the end of a
     turn. `where` names the take in messages, `remedy` says how it is recorded anew, `explain` what the session waits
     for when a timer of its own decides. `environment` are variables of this run, whose secrets may be in prompts.
+    With `tolerates_stale` a prompt whose wording changed is no divergence: `freshness` says where the first one was.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Player:
         remedy: str,
         explain: Callable[[], str] = str,
         environment: Mapping[str, str] | None = None,
+        tolerates_stale: bool = False,
     ) -> None:
         self._likeness = Likeness(environment or {})
         self.script = script
@@ -55,6 +57,8 @@ class Player:
         self.where = where
         self.remedy = remedy
         self.explain = explain
+        self._tolerates_stale = tolerates_stale
+        self.freshness = ""
         self.divergence: Divergence | None = None
         self.notes: list[str] = []
         self._opened: list[ReplayTransport] = []
@@ -66,7 +70,18 @@ class Player:
     def diverge(self, what: str, *, place: str = "", detail: str = "") -> Divergence:
         """Keep the first divergence of the session and give it back, for the caller to raise."""
         where = f"{self.where}: {place}" if place else self.where
-        found = Divergence(what, where=where, detail=detail, remedy=self.remedy)
+        return self._keep(Divergence(what, where=where, detail=detail, remedy=self.remedy))
+
+    def stale(self, turn: int, *, place: str, detail: str) -> Divergence | None:
+        """The prompt of this turn has another wording than the recorded one: the divergence, unless it is tolerated."""
+        if not self.freshness:
+            self.freshness = freshness(turn, self.script.turns)
+        if self._tolerates_stale:
+            return None
+        what, where = "the prompt is not what was recorded", f"{self.where}: {place}"
+        return self._keep(StalePrompt(what, freshness=self.freshness, where=where, detail=detail, remedy=self.remedy))
+
+    def _keep(self, found: Divergence) -> Divergence:
         if self.divergence is None:
             self.divergence = found
         for one in self._opened:
@@ -170,3 +185,16 @@ class Player:
     def describe(self) -> str:
         """What the playing connection waits for, in words for the explanation of a hang."""
         return self._opened[-1].describe() if self._opened else "no connection was opened"
+
+
+def freshness(stale: int, turns: int) -> str:
+    """How far a take holds, whose turn `stale` (from 1) was asked for with another prompt.
+
+    >>> freshness(8, 12)
+    'fresh up to turn 7 of 12; turn 8 answers a prompt that no longer exists'
+    >>> freshness(1, 1)
+    'no turn is fresh; turn 1 of 1 answers a prompt that no longer exists'
+    """
+    if stale == 1:
+        return f"no turn is fresh; turn 1 of {turns} answers a prompt that no longer exists"
+    return f"fresh up to turn {stale - 1} of {turns}; turn {stale} answers a prompt that no longer exists"

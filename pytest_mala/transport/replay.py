@@ -184,18 +184,21 @@ class ReplayTransport:
         hidden = self._player.as_recorded(step.value, frame)
         text = prompt_text(hidden)
         if text != step.value:
-            raise self._diverge("the prompt is not what was recorded", step, self._prompt_detail(step, text)) from None
+            self._check_wording(step, text)
         session = hidden.get("session_id") or ""
         if session != step.headers.get("session", ""):
             detail = f"recorded: {step.headers.get('session', '')}\nthis run: {session}"
             raise self._diverge("the prompt goes to another session", step, detail) from None
 
-    def _prompt_detail(self, step: Step, text: str) -> str:
+    def _check_wording(self, step: Step, text: str) -> None:
+        """The words may have changed since, which is staleness; a prompt out of its place is always a divergence."""
         for one in self._player.script.connections:
             for other in one.steps:
                 if other.kind == "query" and other.value == text:
-                    return f"this is the prompt of turn {other.turn}, sent as turn {step.turn}"
-        return word_diff(step.value, text)
+                    detail = f"this is the prompt of turn {other.turn}, sent as turn {step.turn}"
+                    raise self._diverge("the prompt is not what was recorded", step, detail) from None
+        if stale := self._player.stale(step.turn, place=self._place(step), detail=word_diff(step.value, text)):
+            raise stale from None
 
     def _compare_control(self, step: Step, frame: Mapping[str, Any]) -> None:
         recorded = json.loads(step.value)

@@ -248,6 +248,11 @@ class TakeScript:
     gates: Mapping[int, GateScript]
     decisions: tuple[str, ...]
 
+    @property
+    def turns(self) -> int:
+        """How many prompts were sent."""
+        return sum(step.kind == "query" for one in self.connections for step in one.steps)
+
 
 def cli_version(entries: Iterable[Entry]) -> str:
     """The version that the CLI said at its first start; "unknown" if it never got that far."""

@@ -96,7 +96,8 @@ async def test_of_several_divergences_the_first_is_told(tape: Tape, clock: Virtu
             with pytest.raises(Divergence) as second:
                 play.player.gate(7)
     expected = (
-        f"{PLACE}: connection 1 (work), turn 1, frame 3: the prompt is not what was recorded\n"
+        f"{PLACE}: connection 1 (work), turn 1, frame 3: the prompt is not what was recorded "
+        "(no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)\n"
         f"  [-please-]{{+something else+}}\n{REMEDY}"
     )
     assert [str(first.value), str(second.value), str(play.player.divergence)] == [expected] * 3

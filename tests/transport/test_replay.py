@@ -68,7 +68,11 @@ async def diverging(play: Play, clock: VirtualClock, prompt: str = "please", **c
 
 async def test_another_prompt_is_a_divergence_with_a_word_diff(tape: Tape, clock: VirtualClock) -> None:
     said = await diverging(Play(one_turn(tape, "Fix the bug in add().")), clock, "Fix the small bug in add().")
-    assert said == f"{PLACE} 3: the prompt is not what was recorded\n  Fix the{{+ small+}} bug in add().\n{REMEDY}"
+    freshness = "(no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)"
+    assert (
+        said
+        == f"{PLACE} 3: the prompt is not what was recorded {freshness}\n  Fix the{{+ small+}} bug in add().\n{REMEDY}"
+    )
 
 
 async def test_known_values_are_no_difference(tape: Tape, clock: VirtualClock) -> None:

@@ -46,7 +46,8 @@ async def test_another_secret_where_a_known_one_was_diverges_and_is_not_shown(ta
     with pytest.raises(Divergence) as caught:
         await play(tape, clock, f"use {FIRST}", f"{OTHER}?")
     assert str(caught.value) == (
-        "cassettes/x-1.yaml: connection 1 (work), turn 2, frame 6: the prompt is not what was recorded\n"
+        "cassettes/x-1.yaml: connection 1 (work), turn 2, frame 6: the prompt is not what was recorded "
+        "(fresh up to turn 1 of 2; turn 2 answers a prompt that no longer exists)\n"
         "  <{+another +}github[--1-]>?\n"
         "record it with: RECORD"
     )
