@@ -158,8 +158,8 @@ async def test_told(mala_session):
         assert shown.count('await mala_session("issues/calc-1.md")') >= 2
     if style == "long":
         assert errors_shown(result)["test_diverged"] == [
-            "pytest_mala.errors.StalePrompt: cassettes/calc-1.yaml: connection 1 (work), turn 1, frame 3: the prompt is "
-            "not what was recorded (no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)",
+            "pytest_mala.errors.StalePrompt: cassettes/calc-1.yaml: connection 1 (work), turn 1, frame 3: the prompt "
+            "is not what was recorded (no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)",
             r"You{+ \x1b]0;owned\x07\u202e+} are working on one issue in a git",
             "record it with: pytest test_by_hand.py::test_diverged --mala-lane=scripted --mala-record=all",
         ]
