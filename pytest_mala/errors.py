@@ -14,6 +14,7 @@ __all__ = [
     "CassetteError",
     "CassetteMissingError",
     "Divergence",
+    "FlakyReplayError",
     "GateChangedError",
     "HarnessError",
     "IssueError",
@@ -97,3 +98,7 @@ class StalePrompt(Divergence):
 
 class GateChangedError(HarnessError):
     """A check's verdict on the replayed tree differs from the recorded one: "the gate changed its mind" (design D9)."""
+
+
+class FlakyReplayError(HarnessError):
+    """Two plays of one take differ: replay has to be deterministic, so neither tells anything about the agent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.replaying import ReplayRun
@@ -10,9 +12,10 @@ from pytest_mala.case.scripted import ScriptedRun
 from pytest_mala.case.session import Session
 from pytest_mala.case.settings import Lane, RecordMode
 from pytest_mala.case.stage import Stage
-from pytest_mala.errors import Divergence, HarnessError, UsageError
+from pytest_mala.errors import Divergence, FlakyReplayError, HarnessError, UsageError
 from pytest_mala.issue import NoReview
 from pytest_mala.session.prompts import load_prompts
+from pytest_mala.transport.cassette.heads import take_numbers
 from pytest_mala.workspace import prepare
 
 if TYPE_CHECKING:
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
     from pytest_mala.workspace import Workspace
 
 __all__ = ["Case"]
+
+_FLAKE = (
+    "a hook, a tool or a sink of this project does something else each time; if there is none, it is a fault of "
+    "pytest-mala"
+)
 
 
 class Case:
@@ -53,6 +61,7 @@ class Case:
         self._stage: Stage | None = None
         self._made: Workspace | None = None
         self._session: Session | None = None
+        self._lane: LaneRun | None = None
 
     def prepare(self) -> None:
         """Read cassette or script and make the workspace. Raises HarnessError or UsageError: nothing of the session
@@ -79,8 +88,9 @@ class Case:
                 raise
         return self._session_on(self._recording())
 
-    def _session_on(self, lane: LaneRun) -> Session:
+    def _session_on(self, lane: LaneRun, events: Sequence[object] | None = None) -> Session:
         assert self._prompts is not None
+        self._lane = lane
         lane.load()
         self.close()
         self._stage = Stage.make()
@@ -93,7 +103,7 @@ class Case:
             workspace,
             prompts=self._prompts,
             agent_options=self._agent_options,
-            events=self._events,
+            events=self._events if events is None else events,
         )
 
     @property
@@ -114,13 +124,28 @@ class Case:
         """
         assert self._session is not None, "prepare() comes first"
         try:
-            return await self._session.run()
+            first = await self._session.run()
         except HarnessError:
             if not self._is_stale_wanted:
                 raise
-        again = self._session_on(self._recording())
-        self._forget()
-        return await again.run()
+            again = self._session_on(self._recording())
+            self._forget()
+            return await again.run()
+        return await self._compared(first) if self.is_replayed else first
+
+    async def _compared(self, first: CaseResult) -> CaseResult:
+        """The result of the first play, when all others were equal to it. Nobody is told of those."""
+        for number in range(2, self._settings.plays + 1):
+            other = await self._session_on(ReplayRun(self._issue, self._settings), events=()).run()
+            if difference := _difference(first.transcript, other.transcript):
+                where = f"{self._lane.where if self._lane else ''}: take {first.take}: plays 1 and {number} differ"
+                raise FlakyReplayError(f"{where} {difference}\n{_FLAKE}")
+        return replace(first, plays=self._settings.plays)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether the session comes from a cassette."""
+        return isinstance(self._lane, ReplayRun)
 
     def _forget(self) -> None:
         """The session begins anew: what sinks that keep events were told of the abandoned one is not part of it."""
@@ -136,7 +161,10 @@ class Case:
 
     @property
     def _is_recorded(self) -> bool:
-        return (self._settings.cassettes / f"{self._issue.id}.yaml").is_file()
+        """A file that names no take is damaged, and that is told: it is never taken for one that is missing."""
+        path = self._settings.cassettes / f"{self._issue.id}.yaml"
+        numbers = take_numbers(path)
+        return self._settings.take in numbers or (not numbers and path.is_file())
 
     @property
     def _is_stale_wanted(self) -> bool:
@@ -154,6 +182,15 @@ class Case:
 
     def _recording(self) -> LaneRun:
         return ScriptedRun(self._issue, self._settings, store=self._settings.record is not RecordMode.NONE)
+
+
+def _difference(one: str, other: str) -> str:
+    """Where two transcripts part, and how; empty if they are equal."""
+    if one == other:
+        return ""
+    lines = zip_longest(one.splitlines(), other.splitlines(), fillvalue="(the end)")
+    number, (was, now) = next((number, pair) for number, pair in enumerate(lines, 1) if pair[0] != pair[1])
+    return f"in line {number} of the transcript\n  {was.strip()}\n  {now.strip()}"
 
 
 def _prompts_in(folder: Path | None) -> PromptProvider:

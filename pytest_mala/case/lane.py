@@ -61,5 +61,13 @@ class LaneRun(Protocol):
     def stale(self) -> str:
         """From which turn on the recording answers prompts that no longer exist; empty if it is fresh."""
 
+    @property
+    def take(self) -> int:
+        """The number of the take."""
+
+    @property
+    def parting(self) -> int | None:
+        """The first turn in which the take tells something else than the first one of its cassette."""
+
     def describe(self) -> str:
         """What the lane waits for, for the explanation of a hang."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_mala.transport.takes import GateScript, TakeScript
     from pytest_mala.workspace import Change, Commit, Tag
 
-__all__ = ["RecordedTake", "read_recorded"]
+__all__ = ["RecordedTake", "check_recorded", "read_recorded"]
 
 _ID: Final = re.compile("[0-9a-f]{40}")
 _FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
@@ -48,30 +48,43 @@ class RecordedTake:
     snapshots: Mapping[int, Snapshot]
 
 
-def read_recorded(path: Path, cassette: Cassette, *, keeps_ignored: bool) -> RecordedTake:
-    """The one take of a cassette that was read from that file.
+def read_recorded(path: Path, cassette: Cassette, *, take: int, keeps_ignored: bool) -> RecordedTake:
+    """The take of this number in a cassette that was read from that file.
 
-    `keeps_ignored` as in `check_trees`. Raises CassetteError, with the line, for the first thing that can't be played.
+    `keeps_ignored` as in `check_trees`. Raises CassetteError, with the line, if it is not there, and for the first
+    thing that can't be played.
     """
-    if len(cassette.takes) > 1:
-        raise CassetteError(path, f"expected one take (this version plays no more), got {len(cassette.takes)}")
-    take = cassette.takes[0]
+    found = cassette.take(take)
+    if found is None:
+        numbers = ", ".join(str(one.number) for one in cassette.takes)
+        raise CassetteError(path, f"expected a take {take}, got {numbers}")
+    return _played(path, cassette, found, keeps_ignored=keeps_ignored)
+
+
+def check_recorded(path: Path, cassette: Cassette, *, keeps_ignored: bool) -> None:
+    """Raises CassetteError as `read_recorded`, whichever take it is."""
+    for take in cassette.takes:
+        _played(path, cassette, take, keeps_ignored=keeps_ignored)
+
+
+def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) -> RecordedTake:
     try:
         script = read_take(take.interactions)
         base, snapshots = read_base(script), read_snapshots(script)
         check_trees(script, base, snapshots, keeps_ignored=keeps_ignored)
         check_results(script.gates)
     except TakeError as error:
-        raise CassetteError(path, str(error), _line(path, take, error.uri, error.where)) from None
+        raise CassetteError(path, str(error), _line(path, cassette, error.uri, error.where)) from None
     except RecordedError as error:
         uri = Cassette.prefix(cassette.issue, take.number) + error.place
-        raise CassetteError(path, str(error), _line(path, take, uri, ("response",))) from None
+        raise CassetteError(path, str(error), _line(path, cassette, uri, ("response",))) from None
     return RecordedTake(script=script, base=base, snapshots=snapshots)
 
 
-def _line(path: Path, take: Take, uri: str, below: tuple[str | int, ...]) -> int | None:
-    """Where in the file something of this (the first) take stands."""
-    index = next((index for index, one in enumerate(take.interactions) if one.uri == uri), None)
+def _line(path: Path, cassette: Cassette, uri: str, below: tuple[str | int, ...]) -> int | None:
+    """Where in the file something stands; takes stand one after the other in it."""
+    everything = (one for take in cassette.takes for one in take.interactions)
+    index = next((index for index, one in enumerate(everything) if one.uri == uri), None)
     return None if index is None else line_of(path, ("interactions", index, *below))
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.left_out import left_out
-from pytest_mala.case.recorded import read_recorded
+from pytest_mala.case.recorded import check_recorded, read_recorded
 from pytest_mala.case.settings import model_script
+from pytest_mala.case.story import parting
 from pytest_mala.clock import Clock, VirtualClock
 from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
 from pytest_mala.gate import CheckResult, compare_verdicts, notes
@@ -39,6 +40,8 @@ class ReplayRun:
         self._path = settings.cassettes / f"{issue.id}.yaml"
         self._notes: list[str] = []
         self.base: Base | None = None
+        self.take = settings.take
+        self.parting: int | None = None
 
     def load(self) -> None:
         """Read the cassette. Raises CassetteMissingError with what records it, CassetteError if it can't be trusted."""
@@ -47,7 +50,10 @@ class ReplayRun:
             if cassette.issue != self._issue.id:
                 what = f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}"
                 raise CassetteError(self._path, what)
-            self._take = read_recorded(self._path, cassette, keeps_ignored=bool(self._issue.workspace.include))
+            keeps_ignored = bool(self._issue.workspace.include)
+            if len(cassette.takes) > 1:
+                check_recorded(self._path, cassette, keeps_ignored=keeps_ignored)
+            self._take = read_recorded(self._path, cassette, take=self.take, keeps_ignored=keeps_ignored)
         except CassetteMissingError:
             raise CassetteMissingError(self._missing()) from None
         except CassetteError as error:
@@ -56,7 +62,10 @@ class ReplayRun:
         if not cassette.complete:
             self._notes.append("the recording was cut short: this is as far as it goes")
         self.base = self._take.base
-        start = datetime.fromisoformat(cassette.takes[0].start)
+        take = cassette.take(self.take)
+        assert take is not None, "or it could not have been read"
+        self.parting = parting(cassette, cassette.takes[0], take) if take is not cassette.takes[0] else None
+        start = datetime.fromisoformat(take.start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
 
     def _missing(self) -> str:

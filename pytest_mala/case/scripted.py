@@ -16,8 +16,9 @@ from pytest_mala.errors import HarnessError, UsageError
 from pytest_mala.issue import EndReason
 from pytest_mala.session.transcript.lines import bounded, escaped
 from pytest_mala.transport.assemble import TakeHead, assemble
-from pytest_mala.transport.cassette import Journal, read_journal, write
+from pytest_mala.transport.cassette import Journal, read, read_journal, write
 from pytest_mala.transport.live import CLITransport
+from pytest_mala.transport.merging import locked, merged
 from pytest_mala.transport.record import Recorder
 from pytest_mala.transport.scrub import Scrubber, SecretFoundError, check_text
 
@@ -50,11 +51,13 @@ class ScriptedRun:
     """The real CLI that the SDK carries, against a scripted model on loopback; recorded if asked for."""
 
     where = remedy = stale = ""  # a recording diverges from nothing
+    parting = None
 
     def __init__(self, issue: Issue, settings: CaseSettings, *, store: bool) -> None:
         self._issue = issue
         self._settings = settings
         self._store = store
+        self.take = settings.take
         self._cassette = settings.cassettes / f"{issue.id}.yaml"
         self.clock: Clock = RealClock()
         self.base: Base | None = None
@@ -98,7 +101,11 @@ class ScriptedRun:
         from pytest_mala.model import serve  # on use: a web server is not needed to read a script
 
         self._head = TakeHead(
-            issue=self._issue.id, lane="scripted", sdk=version("claude-agent-sdk"), start=SCRIPTED_START
+            issue=self._issue.id,
+            lane="scripted",
+            sdk=version("claude-agent-sdk"),
+            start=SCRIPTED_START,
+            number=self.take,
         )
         names = self._stage.names()
         self._scrubber = Scrubber(public=(*names.values.values(), SCRIPTED_API_KEY), hide=names.hide)
@@ -200,8 +207,18 @@ class ScriptedRun:
 
     def _write(self, cassette: Cassette) -> None:
         """After a second look for secrets at the finished text, and at the values that stand in it."""
-        where, values = self._settings.shown(self._cassette), cassette.values()
-        write(self._cassette, cassette, check=lambda text: check_text(text, self._scrubber, values, where=where))
+        where = self._settings.shown(self._cassette)
+        with locked(self._cassette.parent):
+            whole = merged(self._cassette, self._other_takes(), cassette, at_most=self._settings.takes)
+            values = whole.values()
+            write(self._cassette, whole, check=lambda text: check_text(text, self._scrubber, values, where=where))
+
+    def _other_takes(self) -> Cassette | None:
+        """The cassette as it is; one that can't be read is replaced whole."""
+        try:
+            return read(self._cassette, allow_incomplete=True)
+        except HarnessError:
+            return None
 
     def _not_stored(self, why: str) -> str:
         cassette = self._settings.shown(self._cassette)

@@ -204,6 +204,8 @@ class Session:
             transcript=self._watch.transcript.render(),
             notes=(*notes, *self._gate.notes, *self._watch.notes),
             stale=self._lane.stale,
+            take=self._lane.take,
+            parting=self._lane.parting,
         )
 
 

@@ -52,6 +52,8 @@ class CaseSettings:
     package), `frozen` whether the wall clock stands still with the loop on replay, `record_command` the command
     that records an issue, with `{issue}` for its id, `allow_incomplete` whether a recording that was cut short is
     replayed as far as it goes, `stale` what a prompt with another wording is.
+    `take` is the number of the take that is played or recorded, `takes` how many a cassette is to have (None: as many
+    as it has), `plays` how often a take is played and compared with itself.
     """
 
     lane: Lane
@@ -63,6 +65,9 @@ class CaseSettings:
     record_command: str
     allow_incomplete: bool = False
     stale: StaleMode = StaleMode.FAIL
+    take: int = 1
+    takes: int | None = None
+    plays: int = 1
 
     @property
     def tolerates_stale(self) -> bool:
@@ -98,7 +103,8 @@ class CaseResult:
 
     `attempts` are the checks of each gate attempt, `checks` those of the last one; `prompts` and `tools` are in their
     order, `virtual_seconds` is the session's time on its clock. `stale` says from which turn on the recording answers
-    prompts that no longer exist; it is empty for one that is fresh.
+    prompts that no longer exist; it is empty for one that is fresh. `take` is the number of the take, `plays` how often
+    it was played, `parting` the first turn in which it tells something else than the first take of its cassette.
     """
 
     outcome: EndReason
@@ -116,3 +122,6 @@ class CaseResult:
     transcript: str
     notes: tuple[str, ...]
     stale: str = ""
+    take: int = 1
+    plays: int = 1
+    parting: int | None = None

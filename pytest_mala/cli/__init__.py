@@ -103,10 +103,11 @@ def check(paths: tuple[Path, ...], issues: tuple[Path, ...], *, as_json: bool) -
 
 @cassette.command()
 @click.argument("one", metavar="PATH", type=_PATH)
-@click.argument("other", metavar="OTHER", type=_PATH)
+@click.argument("other", metavar="[OTHER]", type=_PATH, required=False)
+@click.option("--takes", nargs=2, type=int, metavar="A B", help="Take A of PATH with take B of OTHER, or of PATH.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object with the lines of the difference.")
-def diff(one: Path, other: Path, *, as_json: bool) -> None:
-    """Compare the stories of two cassettes; the exit status is 1 if they differ.
+def diff(one: Path, other: Path | None, takes: tuple[int, int] | None, *, as_json: bool) -> None:
+    """Compare two cassettes, or two takes; the exit status is 1 if they differ.
 
     Times are not compared. Sessions, tool calls and commits have numbers, so other ids are no difference. The exit
     status is 2 if a file can't be read.
@@ -114,8 +115,10 @@ def diff(one: Path, other: Path, *, as_json: bool) -> None:
     from pytest_mala.cli.comparing import differences
     from pytest_mala.cli.styling import styled_diff
 
+    if other is None and takes is None:
+        raise click.UsageError("name what to compare it with: OTHER, or two takes of PATH (--takes 1 2)")
     try:
-        lines = differences(one, other)
+        lines = differences(one, one if other is None else other, takes)
     except MalaError as error:
         click.echo(f"error: {_one_line(str(error))}", err=True)
         raise SystemExit(2) from None

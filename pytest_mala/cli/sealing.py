@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mala.case.recorded import read_recorded
+from pytest_mala.case.recorded import check_recorded
 from pytest_mala.errors import CassetteError
 from pytest_mala.transport.cassette import INCOMPLETE, line_of, seal
 
@@ -36,4 +36,4 @@ def must_be_playable(path: Path, cassette: Cassette) -> None:
         what = f"holds the session of issue {cassette.issue!r}, which is read from {cassette.issue}{SUFFIX}: rename it"
         raise CassetteError(path, what)
     # whether ignored files are kept stands in the issue, which is not at hand: a replay is as strict or stricter
-    read_recorded(path, cassette, keeps_ignored=True)
+    check_recorded(path, cassette, keeps_ignored=True)

@@ -20,6 +20,7 @@ from pytest_mala.plugin.fixtures import (  # noqa: E402
     mala_prompts,
     mala_session,
     mala_settings,
+    mala_take,
 )
 from pytest_mala.plugin.properties import HARNESS, LETTERS  # noqa: E402
 from pytest_mala.plugin.stash import SETTINGS  # noqa: E402
@@ -36,6 +37,7 @@ __all__ = [
     "mala_prompts",
     "mala_session",
     "mala_settings",
+    "mala_take",
 ]
 
 

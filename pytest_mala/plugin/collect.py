@@ -14,6 +14,7 @@ from pytest_mala.plugin.foreign import presentable
 from pytest_mala.plugin.roots import Roots, is_issue
 from pytest_mala.plugin.settings import SUFFIXES
 from pytest_mala.plugin.stash import ISSUE, LABEL_MARKS, NOT_RUN, ROOTS, SETTINGS
+from pytest_mala.plugin.takes import take_marks
 from pytest_mala.plugin.verdict import run_item
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class IssueFile(pytest.Module):
         return issues
 
     def _make_function(self, issue: Issue, module_name: str) -> Any:
-        async def body(request: pytest.FixtureRequest, mala_case: Any) -> None:
+        async def body(request: pytest.FixtureRequest, mala_case: Any, mala_take: int) -> None:
             # its frame claims to stand in the issue file, so a traceback would print Markdown
             __tracebackhide__ = True
             await run_item(request.node, mala_case)
@@ -144,7 +145,8 @@ class IssueFile(pytest.Module):
         body.__module__ = module_name
         body.__doc__ = issue.title
         body.__code__ = body.__code__.replace(co_filename=str(self.path), co_firstlineno=issue.line)
-        body.pytestmark = [*_own_marks(issue), *_label_marks(issue, self.config)]  # type: ignore[attr-defined]
+        takes = take_marks(issue.id, self.config.stash[SETTINGS])
+        body.pytestmark = [*_own_marks(issue), *_label_marks(issue, self.config), *takes]  # type: ignore[attr-defined]
         return body
 
     def istestfunction(self, obj: object, name: str) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "mala_prompts",
     "mala_session",
     "mala_settings",
+    "mala_take",
 ]
 
 CLOCK_START = datetime(2000, 1, 1, tzinfo=UTC)
@@ -46,7 +47,13 @@ def mala_issue(request: pytest.FixtureRequest) -> Issue:
 
 
 @pytest.fixture
-def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
+def mala_take() -> int:
+    """The number of the take that is played or recorded; an issue has a test for each take of its cassette."""
+    return 1
+
+
+@pytest.fixture
+def mala_settings(request: pytest.FixtureRequest, mala_take: int) -> CaseSettings:
     """Lane, record mode, folders and clock of the test's sessions, from the command line and the ini file."""
     # the session's rooms are loaded with the first test that needs them
     from pytest_mala.case import CaseSettings, Lane, RecordMode, StaleMode
@@ -61,6 +68,9 @@ def mala_settings(request: pytest.FixtureRequest) -> CaseSettings:
         prompts=settings.prompts_dir,
         frozen=settings.frozen,
         stale=StaleMode(settings.stale),
+        take=mala_take,
+        takes=settings.takes,
+        plays=settings.plays,
         allow_incomplete=settings.allow_incomplete,
         rootdir=settings.rootdir,
         record_command=command.replace("{", "{{").replace("}", "}}"),
@@ -119,7 +129,7 @@ def mala_case(
 
     async def run() -> CaseResult:
         result = await case.run()
-        note(request.node, watched.properties())
+        note(request.node, watched.properties(is_replayed=case.is_replayed))
         return result
 
     try:

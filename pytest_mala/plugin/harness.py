@@ -8,7 +8,7 @@ import pytest
 from _pytest._code.code import ReprEntry
 from _pytest.skipping import xfailed_key
 
-from pytest_mala.errors import Divergence, GateChangedError, MalaError, StalePrompt
+from pytest_mala.errors import Divergence, FlakyReplayError, GateChangedError, MalaError, StalePrompt
 from pytest_mala.plugin.foreign import clean, presentable, text_of
 from pytest_mala.plugin.properties import HARNESS, LETTERS, STALE, is_harness_error, note, properties_of
 from pytest_mala.plugin.stash import ISSUE, RESULT, SESSION_ERRORS
@@ -96,13 +96,17 @@ def _tell(item: pytest.Item, error: MalaError, report: pytest.TestReport) -> Non
     if hasattr(report, "wasxfail"):
         del report.wasxfail
         report.outcome = "failed"
-    told: list[tuple[str, object]] = [
-        (HARNESS, "DIVERGED" if isinstance(error, (Divergence, GateChangedError)) else "ERROR")
-    ]
+    told: list[tuple[str, object]] = [(HARNESS, _word(error))]
     if isinstance(error, StalePrompt):
         told.append((STALE, error.freshness))
     note(item, told)
     report.user_properties += told  # a copy of the test's list, and JUnit reads that of the teardown
+
+
+def _word(error: MalaError) -> str:
+    if isinstance(error, FlakyReplayError):
+        return "FLAKED"
+    return "DIVERGED" if isinstance(error, (Divergence, GateChangedError)) else "ERROR"
 
 
 def _show_message_alone(excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:

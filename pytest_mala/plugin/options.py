@@ -19,6 +19,9 @@ __all__ = ["add_named_roots", "declare", "options_table", "read", "start"]
 REFUSED_RECORDING: Final = ("new_episodes", "any", "rewrite")
 """Record modes of other tools that would mix old and new turns (design D5)."""
 
+MOST: Final = 1000
+"""Takes of one issue, and plays of one take."""
+
 
 # tuples and no dataclasses: making those would be a third of what the plugin costs a run without issues
 class Option(NamedTuple):
@@ -67,6 +70,20 @@ OPTIONS: Final = (
         metavar="none|once|all|stale",
         default="the ini value mala_record",
         text="write cassettes in lane scripted: never; those that are missing; all; those that no longer match",
+    ),
+    Option(
+        flag="--mala-takes",
+        dest="mala_takes",
+        metavar="K",
+        default="as many as the cassette has, else 1",
+        text="record so many sessions of each issue, one after the other; each is replayed as a test of its own",
+    ),
+    Option(
+        flag="--mala-plays",
+        dest="mala_plays",
+        metavar="N",
+        default="1",
+        text="replay each take so many times, and fail if two plays of one take differ",
     ),
     Option(
         flag="--mala-stale",
@@ -192,14 +209,17 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
     lane = _lane(config)
     roots = _roots(config)
     has_issues = bool(roots) or any(arg.split("::", 1)[0].endswith(SUFFIXES) for arg in config.args)
+    record = _record(config, lane, environ)
     return Settings(
         lane=lane,
-        record=_record(config, lane, environ),
+        record=record,
         roots=roots,
         cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
         frozen=_frozen(config),
         stale=_one_of(config.getoption("mala_stale") or "fail", get_args(StaleName), "--mala-stale"),
+        takes=_takes(config, record),
+        plays=_number(config.getoption("mala_plays") or "1", "--mala-plays"),
         allow_incomplete=config.getoption("mala_allow_incomplete"),
         rootdir=config.rootpath,
         invocation_dir=config.invocation_params.dir,
@@ -243,6 +263,25 @@ def _record(config: pytest.Config, lane: LaneName, environ: Mapping[str, str]) -
     raise pytest.UsageError(
         f"--mala-record={record} can't be used in lane replay, which has no agent to record: add --mala-lane=scripted"
     )
+
+
+def _takes(config: pytest.Config, record: RecordName) -> int | None:
+    value = config.getoption("mala_takes")
+    if value is None:
+        return None
+    takes = _number(value, "--mala-takes")
+    if record == "none":
+        raise pytest.UsageError(
+            f"--mala-takes={value} says how many sessions are recorded, and this run records none: "
+            "add --mala-lane=scripted and --mala-record=once (what is recorded already is replayed take by take)"
+        )
+    return takes
+
+
+def _number(value: str, name: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= MOST):
+        raise pytest.UsageError(f"{name}: expected a number from 1 to {MOST}, got {value!r}")
+    return int(value)
 
 
 def is_in_session(folder: Path) -> bool:

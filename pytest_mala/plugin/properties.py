@@ -19,7 +19,7 @@ HARNESS: Final = "mala.error"
 STALE: Final = "mala.stale"
 """The property that says from which turn on a recording answers prompts that no longer exist."""
 
-LETTERS: Final = {"DIVERGED": "D", "ERROR": "E"}
+LETTERS: Final = {"DIVERGED": "D", "ERROR": "E", "FLAKED": "E"}
 """The words of harness errors, and what stands for each in a run that shows no words."""
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mala.plugin.foreign import presentable
+from pytest_mala.transport.cassette.heads import take_numbers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_mala.case import CaseSettings
     from pytest_mala.issue import Issue
 
@@ -19,28 +18,25 @@ CASSETTE = "mala.cassette"
 
 
 class Watched:
-    """The cassette of an issue, looked at before its session; a file that is written is another file afterwards."""
+    """The cassette of an issue, looked at before its session."""
 
     def __init__(self, issue: Issue, settings: CaseSettings) -> None:
         self._settings = settings
         self._path = settings.cassettes / f"{issue.id}.yaml"
-        self._before = _identity(self._path)
+        self._was_there = self._path.exists() and settings.take in (take_numbers(self._path) or (settings.take,))
 
-    def properties(self) -> list[tuple[str, object]]:
-        """What happened, as a property of the test; nothing in a run that does not record."""
+    def properties(self, *, is_replayed: bool) -> list[tuple[str, object]]:
+        """What happened to the take, as a property of the test; nothing in a run that does not record."""
         mode = self._settings.record.value
         if mode == "none":
             return []
-        if _identity(self._path) == self._before:
-            word = "replayed"
-        else:
-            word = "renewed" if mode == "stale" and self._before is not None else "written"
-        return [(CASSETTE, f"{word} {presentable(self._shown)}")]
+        word = "renewed" if mode == "stale" and self._was_there else "written"
+        return [(CASSETTE, f"{'replayed' if is_replayed else word} {presentable(self._shown)}")]
 
     @property
     def _shown(self) -> str:
-        root = self._settings.rootdir
-        return str(self._path.relative_to(root) if self._path.is_relative_to(root) else self._path)
+        take = self._settings.take
+        return self._settings.shown(self._path) + (f" (take {take})" if take > 1 else "")
 
 
 def happened(value: str) -> tuple[str, str]:
@@ -51,12 +47,3 @@ def happened(value: str) -> tuple[str, str]:
     """
     word, _, name = value.partition(" ")
     return word, name
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Cassettes are put in place by a rename, so a new one has another number even on a coarse clock."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -16,6 +16,7 @@ from pytest_mala.report.summary import (
     natural_key,
     not_run_line,
     summary_rows,
+    takes_lines,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def write_summary(terminal: Any, config: pytest.Config) -> None:
     for lines in summary_rows(rows):
         for line in lines:
             terminal.write_line(line)
+    for line in takes_lines(rows):
+        terminal.write_line(line)
     if left_out:
         terminal.write_line(not_run_line(left_out))
     if recorded:
@@ -106,6 +109,10 @@ def _row(phases: Sequence[pytest.TestReport]) -> IssueRow:
         ),
         turns=properties.get("mala.turns"),
         cost_usd=properties.get("mala.cost_usd"),
+        issue=str(properties.get("mala.issue", "")),
+        take=properties.get("mala.take", 1),
+        plays=properties.get("mala.plays", 1),
+        parting=properties.get("mala.parting_turn"),
         stale=properties.get(STALE, ""),
         notes=tuple(str(value) for name, value in told.user_properties if name == "mala.note"),
     )

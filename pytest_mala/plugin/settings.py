@@ -30,6 +30,8 @@ class Settings:
     prompts_dir: Path | None
     frozen: bool
     stale: StaleName
+    takes: int | None
+    plays: int
     allow_incomplete: bool
     rootdir: Path
     invocation_dir: Path

@@ -48,6 +48,12 @@ def result_properties(result: CaseResult) -> list[tuple[str, object]]:
     ]
     if result.cost_usd is not None:
         properties.append(("mala.cost_usd", result.cost_usd))
+    if result.take > 1 or result.parting is not None:
+        properties.append(("mala.take", result.take))
+    if result.parting is not None:
+        properties.append(("mala.parting_turn", result.parting))
+    if result.plays > 1:
+        properties.append(("mala.plays", result.plays))
     if result.stale:
         properties.append((STALE, result.stale))
     properties += [("mala.note", presentable(note)) for note in result.notes]

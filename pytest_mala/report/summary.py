@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,20 @@ from pytest_mala.report.text import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["CASSETTE_WORDS", "IssueRow", "cassettes_line", "header_line", "natural_key", "not_run_line", "summary_rows"]
+__all__ = [
+    "CASSETTE_WORDS",
+    "FLAKED",
+    "IssueRow",
+    "cassettes_line",
+    "header_line",
+    "natural_key",
+    "not_run_line",
+    "summary_rows",
+    "takes_lines",
+]
+
+FLAKED = "FLAKED"
+"""The outcome of an issue whose take was played twice, not the same."""
 
 CASSETTE_WORDS = {"written": "written", "renewed": "renewed", "replayed": "replayed as they are"}
 """What can happen to a cassette in a run that records, and how the summary says it."""
@@ -20,13 +34,20 @@ CASSETTE_WORDS = {"written": "written", "renewed": "renewed", "replayed": "repla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueRow:
-    """What the summary tells about one issue; `checks` are pairs of name and verdict, `cost_usd` is in US dollars."""
+    """What the summary tells about a session of an issue; `checks` are pairs of name and verdict, `cost_usd` is in US
+    dollars. `parting` is the first turn in which a take tells something else than the first one, `plays` how often it
+    was played.
+    """
 
     name: str
     outcome: str
     checks: tuple[tuple[str, str], ...] = ()
     turns: int | None = None
     cost_usd: float | None = None
+    issue: str = ""
+    take: int = 1
+    plays: int = 1
+    parting: int | None = None
     stale: str = ""
     notes: tuple[str, ...] = ()
 
@@ -42,6 +63,35 @@ def summary_rows(rows: Sequence[IssueRow]) -> list[list[str]]:
         remarks = [*([f"stale: {row.stale}"] if row.stale else []), *(f"note: {note}" for note in row.notes)]
         lines.append([cells.rstrip(), *(f"{'':<{names}}  {remark}" for remark in remarks)])
     return lines
+
+
+def takes_lines(rows: Sequence[IssueRow]) -> list[str]:
+    """A line for each issue with several takes: how the agent varies. Then whether plays of the same take did, which is
+    never the agent's doing.
+    """
+    lines = []
+    for issue in dict.fromkeys(row.issue for row in rows):
+        takes = [row for row in rows if row.issue == issue]
+        if len(takes) > 1:
+            lines.append(_takes_line(issue, takes))
+    played = [row for row in rows if row.plays > 1 or row.outcome == FLAKED]
+    if played:
+        flakes = counted(sum(row.outcome == FLAKED for row in played), "harness flake")
+        lines.append(f"plays: {counted(len(played), 'take')}, each played more than once: {flakes}")
+    return lines
+
+
+def _takes_line(issue: str, takes: Sequence[IssueRow]) -> str:
+    outcomes = Counter(row.outcome for row in takes)
+    ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    played = [row for row in takes if row.turns is not None]
+    partings = [
+        f"take {row.take} parts from take {takes[0].take} at turn {row.parting}"
+        for row in played
+        if row.parting is not None
+    ]
+    same = ["all tell the same"] if len(played) == len(takes) and not partings else []
+    return "; ".join([f"takes of {issue}: {len(takes)} ({ends})", *partings, *same])
 
 
 def header_line(*, lane: str, record: str, roots: Sequence[str], cassettes: str) -> str:

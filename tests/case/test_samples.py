@@ -20,7 +20,6 @@ from case_tapes import JUDGED, STARTED, SUCCEEDED, SessionTape, only_issue, play
 from golden_transcripts import NAMES, path_of
 
 from pytest_mala.issue import EndReason, load_issue
-from pytest_mala.transport.cassette import read, write
 from pytest_mala.workspace import prepare
 
 if TYPE_CHECKING:
@@ -320,15 +319,3 @@ class TestChanged:
             f"mala_agent_options: {name} can't be set: the lane starts the CLI with an environment of its own, "
             "so that no key and no other address reaches it; take it out"
         ) in done.stdout
-
-    def test_more_takes_than_this_version_plays(self, project: Project) -> None:
-        path = project.root / "cassettes" / "calc-4.yaml"
-        recorded = read(path)
-        one = recorded.takes[0]
-        again = tuple(
-            dataclasses.replace(step, uri=step.uri.replace("calc-4/1/", "calc-4/2/")) for step in one.interactions
-        )
-        write(path, dataclasses.replace(recorded, takes=(one, dataclasses.replace(one, number=2, interactions=again))))
-        done = project.run("--mala-issues", "issues/calc-4.md")
-        assert done.returncode == 1
-        assert "cassettes/calc-4.yaml: expected one take (this version plays no more), got 2" in done.stdout

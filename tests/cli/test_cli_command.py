@@ -38,7 +38,7 @@ Options:
 
 Commands:
   check    Look over cassettes; the exit status is 1 if one is refused.
-  diff     Compare the stories of two cassettes; the exit status is 1 if they differ.
+  diff     Compare two cassettes, or two takes; the exit status is 1 if they differ.
   recover  Make a cassette of what a killed recording left behind.
   seal     Accept a cassette that was edited by hand.
   show     Tell what a cassette holds, as a story.
@@ -82,16 +82,17 @@ Options:
   -h, --help     Show this message and exit.
 """,
     ("cassette", "diff"): """\
-Usage: pytest-mala cassette diff [OPTIONS] PATH OTHER
+Usage: pytest-mala cassette diff [OPTIONS] PATH [OTHER]
 
-  Compare the stories of two cassettes; the exit status is 1 if they differ.
+  Compare two cassettes, or two takes; the exit status is 1 if they differ.
 
   Times are not compared. Sessions, tool calls and commits have numbers, so other ids are no
   difference. The exit status is 2 if a file can't be read.
 
 Options:
-  --json      A JSON object with the lines of the difference.
-  -h, --help  Show this message and exit.
+  --takes A B  Take A of PATH with take B of OTHER, or of PATH.
+  --json       A JSON object with the lines of the difference.
+  -h, --help   Show this message and exit.
 """,
     ("cassette", "recover"): """\
 Usage: pytest-mala cassette recover [OPTIONS] PART...
@@ -114,7 +115,7 @@ USAGE = {
     ("cassette", "open"): "Error: No such command 'open'.",
     ("cassette", "seal"): "Error: Missing argument 'PATH...'.",
     ("cassette", "seal", "x", "--force"): "Error: No such option '--force'.",
-    ("cassette", "diff", "x"): "Error: Missing argument 'OTHER'.",
+    ("cassette", "diff", "x"): "Error: name what to compare it with: OTHER, or two takes of PATH (--takes 1 2)",
     ("cassette", "recover", "a", "b", "-o", "c"): "Error: --output names one file: give one PART with it",
 }
 

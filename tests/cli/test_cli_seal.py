@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import sys
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "case"))
 from bad_takes import HARMLESS, TAKES
 from broken_cassettes import add_issue
 
-from pytest_mala.transport.cassette import read, write
+from pytest_mala.transport.cassette import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,19 +89,6 @@ def rename(path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("//calc-4/", "//calc-5/"), encoding="utf-8")
 
 
-def two_takes(path: Path) -> None:
-    one = read(path)
-    again = dataclasses.replace(
-        one.takes[0],
-        number=2,
-        interactions=tuple(
-            dataclasses.replace(step, uri=step.uri.replace("/calc-4/1/", "/calc-4/2/"))
-            for step in one.takes[0].interactions
-        ),
-    )
-    write(path, dataclasses.replace(one, takes=(one.takes[0], again)))
-
-
 REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty": (lambda path: path.write_bytes(b""), ": is empty; take it from version control or record it again"),
     "cut": (
@@ -118,7 +104,6 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
         rename,
         ": holds the session of issue 'calc-5', which is read from calc-5.yaml: rename it",
     ),
-    "two-takes": (two_takes, ": expected one take (this version plays no more), got 2"),
     "schema": (
         lambda path: edit(path, "  lane: scripted", "  lane: fast"),
         ":6: mala.lane: expected scripted or live, got 'fast'",

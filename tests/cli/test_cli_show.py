@@ -192,3 +192,32 @@ def _renamed(path: Path, issue: str) -> Path:
 def test_a_file_that_can_not_be_read_is_no_difference(command: Callable[..., Said], cassette: Path) -> None:
     said = command("cassette", "diff", cassette, "nowhere.yaml")
     assert (said.status, said.out, said.err) == (2, "", "error: nowhere.yaml: there is no cassette\n")
+
+
+def test_two_takes_of_a_file_are_compared(command: Callable[..., Said], cassette: Path) -> None:
+    found = read(cassette)
+    (first,) = found.takes
+    told = json.dumps([one.response for one in first.interactions]).replace("check the claim", "look at it")
+    interactions = tuple(
+        replace(one, uri=one.uri.replace("calc-4/1/", "calc-4/2/"), response=response)
+        for one, response in zip(first.interactions, json.loads(told), strict=True)
+    )
+    write(cassette, replace(found, takes=(first, replace(first, number=2, interactions=interactions))))
+    said = command("cassette", "diff", cassette, "--takes", "1", "2")
+    assert said.status == 1
+    lines = said.out.splitlines()
+    assert lines[:2] == [f"--- {cassette} take 1", f"+++ {cassette} take 2"]
+    assert [line for line in lines[2:] if line.startswith(("-", "+"))] == [
+        "-    I will check the claim.",
+        "+    I will look at it.",
+    ]
+    assert command("cassette", "diff", cassette, cassette, "--takes", "2", "2") == command(
+        *("cassette", "diff", cassette, "--takes", "1", "1")
+    )
+    said = command("cassette", "diff", cassette, "--takes", "1", "3")
+    assert (said.status, said.err) == (2, f"error: {cassette}: there is no take 3, expected one of 1, 2\n")
+    shown = command("cassette", "show", cassette).out
+    assert [line for line in shown.splitlines() if line.startswith("session ")] == [
+        "session calc-4: as recorded (take 1)",
+        "session calc-4: as recorded (take 2)",
+    ]

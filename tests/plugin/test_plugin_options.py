@@ -70,6 +70,13 @@ REFUSED = {
     "--mala-record=always": "--mala-record: expected none, once, all or stale, got 'always'",
     "--mala-record=once": "--mala-record=once can't be used in lane replay, which has no agent to record: "
     "add --mala-lane=scripted",
+    "--mala-stale=ignore": "--mala-stale: expected fail or warn, got 'ignore'",
+    "--mala-takes=2": "--mala-takes=2 says how many sessions are recorded, and this run records none: "
+    "add --mala-lane=scripted and --mala-record=once (what is recorded already is replayed take by take)",
+    "--mala-takes=none": "--mala-takes: expected a number from 1 to 1000, got 'none'",
+    "--mala-takes=0": "--mala-takes: expected a number from 1 to 1000, got '0'",
+    "--mala-plays=1001": "--mala-plays: expected a number from 1 to 1000, got '1001'",
+    "--mala-plays=-1": "--mala-plays: expected a number from 1 to 1000, got '-1'",
     "--mala-issues=nowhere": "--mala-issues: no such file or folder: nowhere",
     "--mala-issues=issues/a.md::calc-1": "--mala-issues: no such file or folder: issues/a.md::calc-1 "
     "(an id is an argument of its own: pytest FILE::ID)",

@@ -20,7 +20,15 @@ def check(name="test", verdict="passed", reason="", output=""):
 
 def result(outcome, *checks, expected=PASSED, **more):
     values = {"turns": 1, "gate_attempts": 1, "cost_usd": None, "why": ""}
-    values |= {"virtual_seconds": 1.23456, "transcript": "", "notes": (), "stale": ""}
+    values |= {
+        "virtual_seconds": 1.23456,
+        "transcript": "",
+        "notes": (),
+        "stale": "",
+        "take": 1,
+        "plays": 1,
+        "parting": None,
+    }
     return SimpleNamespace(outcome=outcome, expected=expected, checks=checks, **(values | more))
 
 

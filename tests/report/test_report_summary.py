@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_mala.report.summary import IssueRow, header_line, not_run_line, summary_rows
+from pytest_mala.report.summary import IssueRow, header_line, not_run_line, summary_rows, takes_lines
 
 
 def test_columns_are_aligned_and_notes_follow_their_row():
@@ -33,3 +33,27 @@ def test_issues_that_were_not_run_are_in_natural_order():
     assert not_run_line({"b-10": "closed", "b-9": "blocked", "a": "epic"}) == (
         "not run: a (epic), b-9 (blocked), b-10 (closed)"
     )
+
+
+def take(number: int, outcome: str = "passed", **more: object) -> IssueRow:
+    facts = {"turns": 2, "issue": "a", "take": number, "name": f"a[take{number}]", **more}
+    return IssueRow(outcome=outcome, **facts)  # type: ignore[arg-type]
+
+
+def test_takes_of_an_issue_are_summed_up():
+    assert takes_lines([take(1), take(1, issue="b")]) == []
+    assert takes_lines([take(1), take(2)]) == ["takes of a: 2 (2 passed); all tell the same"]
+    assert takes_lines([take(1), take(2, "idle, not expected", parting=3), take(3, parting=1)]) == [
+        "takes of a: 3 (2 passed, 1 idle, not expected); "
+        "take 2 parts from take 1 at turn 3; take 3 parts from take 1 at turn 1"
+    ]
+    assert takes_lines([take(1), take(2, "DIVERGED", turns=None)]) == ["takes of a: 2 (1 passed, 1 DIVERGED)"]
+
+
+def test_flakes_are_counted_among_what_was_played_more_than_once():
+    assert takes_lines([take(1, plays=2), take(1, issue="b", plays=2)]) == [
+        "plays: 2 takes, each played more than once: 0 harness flakes"
+    ]
+    assert takes_lines([take(1, "FLAKED", turns=None), take(1, issue="b", plays=2)]) == [
+        "plays: 2 takes, each played more than once: 1 harness flake"
+    ]

@@ -41,11 +41,17 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One recorded session; `start` is the ISO 8601 time, with its zone, at which the recording began."""
+    """One recorded session; `start` is the ISO 8601 time, with its zone, at which the recording began.
+
+    `lane`, `sdk` and `cli` are None where they are those of the cassette.
+    """
 
     number: int
     start: str
     interactions: tuple[Interaction, ...]
+    lane: str | None = None
+    sdk: str | None = None
+    cli: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,10 @@ class Cassette:
     edited: bool = False
     complete: bool = True
     scrub: Proof | None = None
+
+    def take(self, number: int) -> Take | None:
+        """The take of this number, if there is one."""
+        return next((take for take in self.takes if take.number == number), None)
 
     def values(self) -> list[dict[str, Any]]:
         """All interactions of all takes as JSON data."""

@@ -21,6 +21,8 @@ _TOP: Final = {"version": int, "mala": dict, "interactions": list}
 _HEADER: Final = {"format": int, "issue": str, "lane": str, "sdk": str, "cli": str, "takes": list}
 _PROOF: Final = {"rules": int, "planted": int, "found": int}
 _TAKE: Final = {"take": int, "start": str}
+_MADE_BY: Final = {"lane": str, "sdk": str, "cli": str}
+"""What a take says itself only where it was recorded with something else than the head of the file says."""
 _INTERACTION: Final = {"request": dict, "response": dict}
 _REQUEST: Final = {"method": str, "uri": str, "body": str, "headers": dict}
 _YEARS: Final = range(1970, 3000)  # a session that begins at the end of the calendar could not go on
@@ -45,7 +47,7 @@ def to_data(cassette: Cassette) -> dict[str, Any]:
         "lane": cassette.lane,
         "sdk": cassette.sdk,
         "cli": cassette.cli,
-        "takes": [{"take": take.number, "start": take.start} for take in cassette.takes],
+        "takes": [_head_data(take) for take in cassette.takes],
     }
     if cassette.edited:
         header["edited"] = True
@@ -58,6 +60,11 @@ def to_data(cassette: Cassette) -> dict[str, Any]:
     interactions = [_interaction_data(one, ("interactions", index), pool) for index, one in enumerate(played)]
     data = {"version": 1, "mala": header, "interactions": interactions}
     return {**data, "shared": pool.payloads} if pool.payloads else data
+
+
+def _head_data(take: Take) -> dict[str, Any]:
+    made_by = {key: value for key in _MADE_BY if (value := getattr(take, key)) is not None}
+    return {"take": take.number, "start": take.start, **made_by}
 
 
 def _interaction_data(one: Interaction, where: Where, pool: Pool) -> dict[str, Any]:
@@ -96,11 +103,15 @@ def to_cassette(data: Any) -> Cassette:
 def _check_header(header: dict[str, Any]) -> None:
     if header["format"] != FORMAT:
         raise SchemaError(("mala", "format"), f"expected {FORMAT}, got {header['format']}")
-    if header["lane"] not in LANES:
-        raise SchemaError(("mala", "lane"), f"expected {' or '.join(LANES)}, got {header['lane']!r}")
+    _check_lane(header["lane"], ("mala", "lane"))
     for key, only in (("edited", True), ("complete", False)):
         if header.get(key, only) is not only:
             raise SchemaError(("mala", key), f"only {str(only).lower()} is written; else leave the key out")
+
+
+def _check_lane(lane: str, where: Where) -> None:
+    if lane not in LANES:
+        raise SchemaError(where, f"expected {' or '.join(LANES)}, got {lane!r}")
 
 
 def _proof(value: Any) -> Proof:
@@ -134,13 +145,17 @@ def _takes(header: dict[str, Any], interactions: list[Any], shared: Mapping[str,
                     (*where, "request", "uri"), f"expected {expected}..., takes in order, got {one.uri[:200]!r}"
                 )
         played[numbers[position]].append(one)
-    return tuple(
-        Take(number=head["take"], start=head["start"], interactions=tuple(played[head["take"]])) for head in heads
-    )
+    return tuple(_take(head, tuple(played[head["take"]])) for head in heads)
+
+
+def _take(head: dict[str, Any], interactions: tuple[Interaction, ...]) -> Take:
+    made_by = {key: head.get(key) for key in _MADE_BY}
+    return Take(number=head["take"], start=head["start"], interactions=interactions, **made_by)
 
 
 def _take_head(value: Any, where: Where) -> dict[str, Any]:
-    head = _fields(value, where, _TAKE)
+    head = _fields(value, where, _TAKE, may=_MADE_BY)
+    _check_lane(head.get("lane", LANES[0]), (*where, "lane"))
     try:
         start = datetime.fromisoformat(head["start"])
     except ValueError:
