@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.errors import Divergence, StalePrompt
-from pytest_mala.transport.compare import word_diff
+from pytest_mala.transport.matching import Matching
 from pytest_mala.transport.options import options_text
 from pytest_mala.transport.replay import ReplayTransport
 from pytest_mala.transport.scrub import Likeness
@@ -48,8 +48,8 @@ class Player:
         environment: Mapping[str, str] | None = None,
         tolerates_stale: bool = False,
     ) -> None:
-        self._likeness = Likeness(environment or {})
         self.script = script
+        self.matching = Matching(script, names, Likeness(environment or {}))
         self.names = names
         self.observer = observer
         self.switch_tree = switch_tree
@@ -88,10 +88,6 @@ class Player:
             one.wake()
         return self.divergence
 
-    def as_recorded(self, recorded: Any, now: Any) -> Any:
-        """This run's value as it would stand in place of the recorded one: with names for known values and secrets."""
-        return self.names.hide(self._likeness.named(recorded, now))
-
     def raise_pending(self) -> None:
         """Raise the first divergence, if there was one."""
         if self.divergence is not None:
@@ -111,10 +107,8 @@ class Player:
         if script.purpose != purpose:
             detail = f"recorded: {script.purpose}\nthis run: {purpose}"
             raise self.diverge("the connection has another purpose", place=place, detail=detail) from None
-        now = self.as_recorded(script.options, options_text(options))
-        if now != script.options:
-            detail = word_diff(script.options, now)
-            raise self.diverge("the agent's options are not the recorded ones", place=place, detail=detail) from None
+        if difference := self.matching.options(script.options, options_text(options)):
+            raise self.diverge(difference.what, place=place, detail=difference.detail) from None
         self.observer.connection(number, purpose, getattr(options, "resume", None))
         made = ReplayTransport(self, script)
         self._opened.append(made)

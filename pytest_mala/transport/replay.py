@@ -12,13 +12,13 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_mala.transport.compare import json_difference, word_diff
-from pytest_mala.transport.hooks import HookIds, HookMismatchError
-from pytest_mala.transport.takes import is_initiator, prompt_text
+from pytest_mala.transport.hooks import HookIds
+from pytest_mala.transport.takes import is_initiator
 from pytest_mala.transport.words import listed, request_in_words, step_in_words, subtype_of, waited
 
 if TYPE_CHECKING:
     from pytest_mala.errors import Divergence
+    from pytest_mala.transport.matching import Difference
     from pytest_mala.transport.play import Player
     from pytest_mala.transport.takes import ConnectionScript, Step
 
@@ -165,12 +165,19 @@ class ReplayTransport:
         step = self._steps[at]
         if step.kind != kind:
             raise self._diverge(f"{said} was sent where the recording has {step_in_words(step)}", step) from None
-        self._compare_query(step, frame) if kind == "query" else self._compare_control(step, frame)
+        if (difference := self._compare(step, frame)) and (found := self._found(step, difference)):
+            raise found from None
         skipped = [one for one in self._steps[self._at : at] if one.kind == "cli" and not one.trailing]
         if skipped:
             frames = "1 frame" if len(skipped) == 1 else f"{len(skipped)} frames"
             self._player.notes.append(f"{self._place(step)}: {said} came {frames} earlier than recorded")
         self._took(at)
+
+    def _found(self, step: Step, difference: Difference) -> Divergence | None:
+        """The divergence that a difference is; nothing for other words of a prompt where those are tolerated."""
+        if difference.is_stale:
+            return self._player.stale(step.turn, place=self._place(step), detail=difference.detail)
+        return self._diverge(difference.what, step, difference.detail)
 
     def _initiators(self, *, is_interrupt: bool) -> list[int]:
         """What the SDK began, in order; interrupts race with the rest and are a list of their own (sdk.md 2)."""
@@ -180,39 +187,15 @@ class ReplayTransport:
             if step.kind in ("query", "control") and is_interrupt == (subtype_of(step) == "interrupt")
         ]
 
-    def _compare_query(self, step: Step, frame: Mapping[str, Any]) -> None:
-        hidden = self._player.as_recorded(step.value, frame)
-        text = prompt_text(hidden)
-        if text != step.value:
-            self._check_wording(step, text)
-        session = hidden.get("session_id") or ""
-        if session != step.headers.get("session", ""):
-            detail = f"recorded: {step.headers.get('session', '')}\nthis run: {session}"
-            raise self._diverge("the prompt goes to another session", step, detail) from None
-
-    def _check_wording(self, step: Step, text: str) -> None:
-        """The words may have changed since, which is staleness; a prompt out of its place is always a divergence."""
-        for one in self._player.script.connections:
-            for other in one.steps:
-                if other.kind == "query" and other.value == text:
-                    detail = f"this is the prompt of turn {other.turn}, sent as turn {step.turn}"
-                    raise self._diverge("the prompt is not what was recorded", step, detail) from None
-        if stale := self._player.stale(step.turn, place=self._place(step), detail=word_diff(step.value, text)):
-            raise stale from None
-
-    def _compare_control(self, step: Step, frame: Mapping[str, Any]) -> None:
-        recorded = json.loads(step.value)
-        now = self._player.as_recorded(recorded, frame["request"])
-        if recorded.get("subtype") == "initialize" and now.get("subtype") == "initialize":
-            try:
-                self._hooks = HookIds.match(recorded.get("hooks"), now.get("hooks"))
-            except HookMismatchError as error:
-                raise self._diverge(str(error), step) from None
-            recorded, now = {**recorded, "hooks": None}, {**now, "hooks": None}
-        if difference := json_difference(recorded, now):
-            subtype = now.get("subtype")
-            raise self._diverge(f"the control request {subtype} is not what was recorded", step, difference) from None
-        self._live_ids[step.headers.get("id", "")] = frame["request_id"]
+    def _compare(self, step: Step, frame: Mapping[str, Any]) -> Difference | None:
+        if step.kind == "query":
+            return self._player.matching.prompt(step, frame)
+        difference, hooks = self._player.matching.control(step, frame["request"])
+        if hooks is not None:
+            self._hooks = hooks
+        if difference is None:
+            self._live_ids[step.headers.get("id", "")] = frame["request_id"]
+        return difference
 
     def _answer(self, frame: Mapping[str, Any]) -> None:
         wanted = frame.get("response", {}).get("request_id")
@@ -222,8 +205,8 @@ class ReplayTransport:
             self._diverge(f"{self._asked(wanted)} {in_vain}")
             return
         step = self._steps[at]
-        if difference := _answer_difference(step.value, self._player.as_recorded(step.value, frame)):
-            self._diverge(f"{self._asked(wanted)} was answered otherwise than recorded", step, difference)
+        if difference := self._player.matching.answer(step, frame, self._asked(wanted)):
+            self._diverge(difference.what, step, difference.detail)
         self._asked_for.pop(wanted, None)
         self._took(at)
 
@@ -358,15 +341,6 @@ class ReplayTransport:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _answer_difference(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """A callback that raises is answered for by the SDK, which tells the CLI no more than the error's text."""
-    before, after = recorded["response"], now["response"]
-    if after.get("subtype") == "error" and before.get("subtype") != "error":
-        text = after.get("error")
-        return "now it raised an error" + (f": {text}" if text else " without a text")
-    return json_difference(recorded, now)
 
 
 def _tool_ids(frame: Mapping[str, Any]) -> set[str]:
