@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_mala.session.prompts import PromptProvider
     from pytest_mala.workspace import Workspace
 
-__all__ = ["Case"]
+__all__ = ["Case", "prompts_in"]
 
 _FLAKE = (
     "a hook, a tool or a sink of this project does something else each time; if there is none, it is a fault of "
@@ -72,7 +72,7 @@ class Case:
         _refuse_what_has_no_effect(self._issue)
         _refuse_other_environments(self._agent_options)
         if self._prompts is None:
-            self._prompts = _prompts_in(self._settings.prompts)
+            self._prompts = prompts_in(self._settings.prompts)
         try:
             self._session = self._first_session()
         except BaseException:
@@ -193,7 +193,8 @@ def _difference(one: str, other: str) -> str:
     return f"in line {number} of the transcript\n  {was.strip()}\n  {now.strip()}"
 
 
-def _prompts_in(folder: Path | None) -> PromptProvider:
+def prompts_in(folder: Path | None) -> PromptProvider:
+    """The prompt files of a folder; None: ours. Raises UsageError for one that is missing or can't be read."""
     try:
         return load_prompts(folder)
     except FileNotFoundError as error:

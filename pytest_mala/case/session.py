@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.client import SDKClients
+from pytest_mala.case.freshness import first_prompt
 from pytest_mala.case.gatekeeper import Gatekeeper
 from pytest_mala.case.settings import CaseResult, CheckRow
 from pytest_mala.case.watch import Sinks, StateWatch, Watch
-from pytest_mala.issue.markdown import without_acceptance_criteria
 from pytest_mala.session.log import log_path
-from pytest_mala.session.prompts import commands_of_checks, format_checks, format_implementer_prompt
+from pytest_mala.session.prompts import commands_of_checks
 from pytest_mala.session.runner import (
     AgentSessionConfig,
     AgentSessionInput,
@@ -99,7 +99,7 @@ class Session:
             event_sink=self._sinks(),
             clock=self._lane.clock,
         )
-        prompt = self._first_prompt()
+        prompt = first_prompt(self._issue, self._prompts, self._stage.workspace)
         return await self._runner.run_session(
             AgentSessionInput(
                 issue_id=self._issue.id,
@@ -152,22 +152,6 @@ class Session:
         if agent.system_prompt is not None:
             asked["system_prompt"] = agent.system_prompt
         return asked | self._lane.agent_settings()
-
-    def _first_prompt(self) -> str:
-        checks = self._issue.gate.checks
-        return format_implementer_prompt(
-            self._prompts.implementer_prompt,
-            self._issue.id,
-            self._stage.workspace,
-            self._issue.id,
-            commands_of_checks(checks),
-            "",
-            "",
-            issue_title=self._issue.title,
-            issue_body=without_acceptance_criteria(self._issue.body),
-            acceptance_criteria=self._issue.acceptance_criteria or "What the issue says, and no less.",
-            checks=format_checks(checks),
-        )
 
     def _log_path(self, session_id: str) -> Path:
         return log_path(self._stage.config, self._stage.workspace, session_id)

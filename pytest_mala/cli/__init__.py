@@ -78,20 +78,29 @@ def show(paths: tuple[Path, ...], *, times: bool, as_json: bool) -> None:
     multiple=True,
     metavar="PATH",
     type=_PATH,
-    help="Tell which cassettes no issue of this file or folder reads.",
+    help="Tell which cassettes no issue of this file or folder reads, and which are stale.",
+)
+@click.option(
+    "--prompts",
+    metavar="PATH",
+    type=_PATH,
+    help="The folder of the prompt files; by default that of `mala_prompts` in pytest's configuration here, or ours.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
-def check(paths: tuple[Path, ...], issues: tuple[Path, ...], *, as_json: bool) -> None:
+def check(paths: tuple[Path, ...], issues: tuple[Path, ...], prompts: Path | None, *, as_json: bool) -> None:
     """Look over cassettes; the exit status is 1 if one is refused.
 
     PATH is a cassette or a folder of them, `cassettes` by default. Each is read as a replay reads it. Told as well:
-    which were edited by hand or recorded with another SDK, and what killed recordings left behind.
+    which were edited by hand or recorded with another SDK, and what killed recordings left behind. A stale one answers
+    prompts that its issue or the prompt files no longer make.
     """
     from pytest_mala.cli.checking import check as checked
+    from pytest_mala.cli.prompting import prompt_folder
 
     failed = False
     try:
-        for one in checked(paths or (Path("cassettes"),), issues):
+        folder = prompt_folder(Path.cwd()) if issues and prompts is None else prompts
+        for one in checked(paths or (Path("cassettes"),), issues, folder):
             failed = failed or one.error is not None
             click.echo(
                 json.dumps(one.to_data()) if as_json else _one_line(str(one)), err=bool(one.error) and not as_json
@@ -127,6 +136,20 @@ def diff(one: Path, other: Path | None, takes: tuple[int, int] | None, *, as_jso
     elif lines:
         click.echo(styled_diff(lines))
     raise SystemExit(1 if lines else 0)
+
+
+@cassette.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
+def upgrade(paths: tuple[Path, ...]) -> None:
+    """Bring cassettes up to what this version writes.
+
+    That is the format, its layout, and the present rules for secrets: a cassette without secrets says afterwards that
+    they were looked for. A file that is so already stays as it is; one that a replay would refuse is refused, and so
+    is one with a secret in it.
+    """
+    from pytest_mala.cli.upgrading import upgraded
+
+    _each(paths, upgraded)
 
 
 @cassette.command()

@@ -9,19 +9,24 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.environment import SCRIPTED_API_KEY
+from pytest_mala.case.case import prompts_in
+from pytest_mala.case.freshness import stale_turn
 from pytest_mala.cli.sealing import SUFFIX, must_be_playable
 from pytest_mala.errors import CassetteError, IssueError, UsageError
 from pytest_mala.issue import load_issues, looks_like_issue
 from pytest_mala.transport.cassette import read
+from pytest_mala.transport.play import freshness
 from pytest_mala.transport.scrub import RULES_VERSION, Scrubber, leaks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_mala.issue import Issue
+    from pytest_mala.session.prompts import PromptProvider
     from pytest_mala.transport.cassette import Cassette
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "check", "must_be_scrubbed"]
 
 _PART = ".part"
 _SDK = "claude-agent-sdk"
@@ -46,21 +51,47 @@ class Checked:
 
 
 def check(
-    paths: Sequence[Path], issues: Sequence[Path] = (), environment: Mapping[str, str] | None = None
+    paths: Sequence[Path],
+    issues: Sequence[Path] = (),
+    prompts: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Checked]:
     """Every cassette of these files and folders, in the order of their names.
 
-    With issue files or folders, cassettes that none of their issues reads are told as unused. Journals that killed
-    recordings left are told too. Secrets are looked for by their shapes, and by the values of `environment`. Raises
-    UsageError for a path that is not there, or an issue file that can't be read.
+    With issue files or folders, cassettes that none of their issues reads are told as unused, and those that answer
+    other prompts than the issue and the files in the folder `prompts` (None: ours) make now, as stale. Journals that
+    killed recordings left are told too. Secrets are looked for by their shapes, and by the values of `environment`.
+    Raises UsageError for a path that is not there, or an issue or a prompt file that can't be read.
     """
-    ids = _ids(issues) if issues else None
+    variables = os.environ if environment is None else environment
+    wanted = _Wanted(_issues(issues), prompts_in(prompts), variables) if issues else None
     installed = version(_SDK)
     scrubber = Scrubber(public=(SCRIPTED_API_KEY,))
-    scrubber.learn(os.environ if environment is None else environment)
+    scrubber.learn(variables)
     for path in paths:
         for file in _files(path):
-            yield _left_over(file) if file.name.endswith(_PART) else _checked(file, ids, installed, scrubber)
+            yield _left_over(file) if file.name.endswith(_PART) else _checked(file, wanted, installed, scrubber)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the cassettes are for: issues by id, with the prompts that sessions on them are sent."""
+
+    issues: Mapping[str, Issue]
+    prompts: PromptProvider
+    environment: Mapping[str, str]
+
+    def remarks(self, found: Cassette) -> Iterator[str]:
+        """Whether the cassette is unused, or stale from a turn on."""
+        issue = self.issues.get(found.issue)
+        if issue is None:
+            yield f"unused: none of the issues is called {found.issue}"
+            return
+        for take in found.takes:
+            if turn := stale_turn(take, issue, self.prompts, self.environment):
+                turns = sum(one.method == "QUERY" for one in take.interactions)
+                which = f"take {take.number} is stale" if len(found.takes) > 1 else "stale"
+                yield f"{which}: {freshness(turn, turns)}"
 
 
 def _files(path: Path) -> list[Path]:
@@ -73,18 +104,19 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _checked(file: Path, ids: frozenset[str] | None, installed: str, scrubber: Scrubber) -> Checked:
+def _checked(file: Path, wanted: _Wanted | None, installed: str, scrubber: Scrubber) -> Checked:
     """As a replay would read it, and without a secret in it."""
     try:
         found = read(file)
         must_be_playable(file, found)
-        _must_be_scrubbed(file, found, scrubber)
+        must_be_scrubbed(file, found, scrubber)
     except CassetteError as error:
         return Checked(path=file, error=str(error))
-    return Checked(path=file, remarks=tuple(_remarks(found, ids, installed)))
+    more = wanted.remarks(found) if wanted is not None else ()
+    return Checked(path=file, remarks=(*_remarks(found, installed), *more))
 
 
-def _must_be_scrubbed(file: Path, found: Cassette, scrubber: Scrubber) -> None:
+def must_be_scrubbed(file: Path, found: Cassette, scrubber: Scrubber) -> None:
     """Raises CassetteError for the first thing that looks like a secret; never with the secret itself."""
     leaks = leaks_of(file.read_text(encoding="utf-8"), scrubber, found.values())
     if leaks:
@@ -93,7 +125,7 @@ def _must_be_scrubbed(file: Path, found: Cassette, scrubber: Scrubber) -> None:
         raise CassetteError(file, what, leaks[0].line)
 
 
-def _remarks(found: Cassette, ids: frozenset[str] | None, installed: str) -> Iterator[str]:
+def _remarks(found: Cassette, installed: str) -> Iterator[str]:
     if found.edited:
         yield "edited by hand"
     if found.scrub is None:
@@ -104,8 +136,6 @@ def _remarks(found: Cassette, ids: frozenset[str] | None, installed: str) -> Ite
         yield f"recorded with SDK {found.sdk}, older than the installed {installed}"
     elif _numbers(found.sdk) > _numbers(installed):
         yield f"recorded with SDK {found.sdk}, newer than the installed {installed}"
-    if ids is not None and found.issue not in ids:
-        yield f"unused: none of the issues is called {found.issue}"
 
 
 def _left_over(part: Path) -> Checked:
@@ -119,15 +149,15 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, leading[0].split("."))) if leading else ()
 
 
-def _ids(paths: Iterable[Path]) -> frozenset[str]:
-    found = set()
+def _issues(paths: Iterable[Path]) -> dict[str, Issue]:
+    found: dict[str, Issue] = {}
     for path in paths:
         if not path.exists():
             raise UsageError(f"--issues: no such file or folder: {path}")
         files = sorted(path.rglob("*.md")) if path.is_dir() else [path]
         for file in files:
             try:
-                found |= {issue.id for issue in load_issues(file)} if looks_like_issue(file) else set()
+                found |= {issue.id: issue for issue in load_issues(file)} if looks_like_issue(file) else {}
             except IssueError as error:
                 raise UsageError(f"--issues: {error}") from None
-    return frozenset(found)
+    return found

@@ -14,7 +14,7 @@ from pytest_mala.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["PromptError", "check", "fill"]
+__all__ = ["PromptError", "check", "fill", "pattern_of"]
 
 _PLAIN = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)\}")
 _FANCY = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)(?:[!:.]|\[)[^{}\n]*\}")
@@ -42,6 +42,19 @@ def fill(template: str, values: Mapping[str, str]) -> str:
         return f"{{{literal}}}" if literal else values[name]
 
     return _PLAIN.sub(replace, template)
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    """What every text looks like that `fill` can make of the template, whatever the values.
+
+    >>> bool(pattern_of("Fix {issue} in {{repo}}.").fullmatch("Fix it, now in {repo}."))
+    True
+    """
+    parts, end = [], 0
+    for match in _PLAIN.finditer(template):
+        parts += [re.escape(template[end : match.start()]), re.escape(f"{{{match[1]}}}") if match[1] else ".*"]
+        end = match.end()
+    return re.compile("".join([*parts, re.escape(template[end:])]), re.DOTALL)
 
 
 def check(template: str, path: str, allowed: frozenset[str]) -> None:

@@ -42,6 +42,7 @@ Commands:
   recover  Make a cassette of what a killed recording left behind.
   seal     Accept a cassette that was edited by hand.
   show     Tell what a cassette holds, as a story.
+  upgrade  Bring cassettes up to what this version writes.
 """,
     ("cassette", "seal"): """\
 Usage: pytest-mala cassette seal [OPTIONS] PATH...
@@ -74,12 +75,27 @@ Usage: pytest-mala cassette check [OPTIONS] [PATH]...
 
   PATH is a cassette or a folder of them, `cassettes` by default. Each is read as a replay reads
   it. Told as well: which were edited by hand or recorded with another SDK, and what killed
-  recordings left behind.
+  recordings left behind. A stale one answers prompts that its issue or the prompt files no longer
+  make.
 
 Options:
-  --issues PATH  Tell which cassettes no issue of this file or folder reads.
-  --json         One JSON object for each file, on a line of its own.
-  -h, --help     Show this message and exit.
+  --issues PATH   Tell which cassettes no issue of this file or folder reads, and which are stale.
+  --prompts PATH  The folder of the prompt files; by default that of `mala_prompts` in pytest's
+                  configuration here, or ours.
+  --json          One JSON object for each file, on a line of its own.
+  -h, --help      Show this message and exit.
+""",
+    ("cassette", "upgrade"): """\
+Usage: pytest-mala cassette upgrade [OPTIONS] PATH...
+
+  Bring cassettes up to what this version writes.
+
+  That is the format, its layout, and the present rules for secrets: a cassette without secrets
+  says afterwards that they were looked for. A file that is so already stays as it is; one that a
+  replay would refuse is refused, and so is one with a secret in it.
+
+Options:
+  -h, --help  Show this message and exit.
 """,
     ("cassette", "diff"): """\
 Usage: pytest-mala cassette diff [OPTIONS] PATH [OTHER]

@@ -37,7 +37,7 @@ from pytest_mala.session.prompts import (
     load_prompt,
     load_prompts,
 )
-from pytest_mala.session.templates import fill
+from pytest_mala.session.templates import fill, pattern_of
 
 NAMES = [
     "implementer_prompt",
@@ -383,3 +383,21 @@ def test_t6_paths_elsewhere_stay_as_they_are(tmp_path: Path) -> None:
     made = finding()
     made.file = "/elsewhere/a.py"
     assert format_review_issues([made], tmp_path).startswith("File: /elsewhere/a.py\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "fits"),
+    [
+        ("Fix {a}.", "Fix it.", True),
+        ("Fix {a}.", "Fix\nall of it.\n.", True),
+        ("Fix {a}.", "Fix it!", False),
+        ("Fix {a}.", "Please fix it.", False),
+        ("{{a}} (b) {c}", "{a} (b) ", True),
+        ("{{a}} (b) {c}", "x (b) ", False),
+        ("{a} and {b}", "1 and 2 and 3", True),
+        ("", "", True),
+        ("", "x", False),
+    ],
+)
+def test_what_a_template_could_have_made(template: str, text: str, fits: bool) -> None:
+    assert bool(pattern_of(template).fullmatch(text)) is fits
