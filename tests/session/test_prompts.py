@@ -389,7 +389,7 @@ def test_t6_paths_elsewhere_stay_as_they_are(tmp_path: Path) -> None:
     ("template", "text", "fits"),
     [
         ("Fix {a}.", "Fix it.", True),
-        ("Fix {a}.", "Fix\nall of it.\n.", True),
+        ("Fix {a}.", "Fix \nall of it.\n.", True),
         ("Fix {a}.", "Fix it!", False),
         ("Fix {a}.", "Please fix it.", False),
         ("{{a}} (b) {c}", "{a} (b) ", True),
