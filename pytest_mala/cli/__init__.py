@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 _HELP_WIDTH = 100
 _PATH = click.Path(path_type=Path)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +42,8 @@ def cassette() -> None:
 
 @cassette.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
-def seal(paths: tuple[Path, ...]) -> None:
+@_JSON
+def seal(paths: tuple[Path, ...], *, as_json: bool) -> None:
     """Accept a cassette that was edited by hand.
 
     It is checked as a replay does, marked as edited, and its digest is written anew. A file whose digest is right stays
@@ -49,13 +51,13 @@ def seal(paths: tuple[Path, ...]) -> None:
     """
     from pytest_mala.cli.sealing import sealed  # here and below: `--help` needs no YAML
 
-    _each(paths, sealed)
+    _each(paths, sealed, as_json=as_json)
 
 
 @cassette.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
 @click.option("--times/--no-times", default=True, help="Whether each step has its time; they differ by recording.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
+@_JSON
 def show(paths: tuple[Path, ...], *, times: bool, as_json: bool) -> None:
     """Tell what a cassette holds, as a story.
 
@@ -86,7 +88,7 @@ def show(paths: tuple[Path, ...], *, times: bool, as_json: bool) -> None:
     type=_PATH,
     help="The folder of the prompt files; by default that of `mala_prompts` in pytest's configuration here, or ours.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object for each file, on a line of its own.")
+@_JSON
 def check(paths: tuple[Path, ...], issues: tuple[Path, ...], prompts: Path | None, *, as_json: bool) -> None:
     """Look over cassettes; the exit status is 1 if one is refused.
 
@@ -140,7 +142,8 @@ def diff(one: Path, other: Path | None, takes: tuple[int, int] | None, *, as_jso
 
 @cassette.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_PATH)
-def upgrade(paths: tuple[Path, ...]) -> None:
+@_JSON
+def upgrade(paths: tuple[Path, ...], *, as_json: bool) -> None:
     """Bring cassettes up to what this version writes.
 
     That is the format, its layout, and the present rules for secrets: a cassette without secrets says afterwards that
@@ -149,13 +152,14 @@ def upgrade(paths: tuple[Path, ...]) -> None:
     """
     from pytest_mala.cli.upgrading import upgraded
 
-    _each(paths, upgraded)
+    _each(paths, upgraded, as_json=as_json)
 
 
 @cassette.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PART...", type=_PATH)
 @click.option("-o", "--output", metavar="PATH", type=_PATH, help="Where to write it; beside PART by default.")
-def recover(paths: tuple[Path, ...], output: Path | None) -> None:
+@_JSON
+def recover(paths: tuple[Path, ...], output: Path | None, *, as_json: bool) -> None:
     """Make a cassette of what a killed recording left behind.
 
     PART is its journal, a file *.part beside the cassettes. The cassette is marked incomplete, and a replay refuses it
@@ -166,18 +170,25 @@ def recover(paths: tuple[Path, ...], output: Path | None) -> None:
 
     if output is not None and len(paths) > 1:
         raise click.UsageError("--output names one file: give one PART with it")
-    _each(paths, lambda path: recovered(path, output))
+    _each(paths, lambda path: recovered(path, output), as_json=as_json)
 
 
-def _each(paths: Iterable[Path], action: Callable[[Path], str], *, is_text: bool = False) -> None:
+def _each(
+    paths: Iterable[Path], action: Callable[[Path], str], *, is_text: bool = False, as_json: bool = False
+) -> None:
     """What was done with each path, on one line unless it is a text; the exit status is 1 if one was refused."""
     failed = False
     for path in paths:
         try:
             done = action(path)
+            if as_json:
+                done = json.dumps({"path": str(path), "ok": True, "done": done, "error": None})
             click.echo(done.rstrip("\n") if is_text else _one_line(done))
         except MalaError as error:
-            click.echo(f"error: {_one_line(str(error))}", err=True)
+            if as_json:
+                click.echo(json.dumps({"path": str(path), "ok": False, "done": None, "error": str(error)}))
+            else:
+                click.echo(f"error: {_one_line(str(error))}", err=True)
             failed = True
     if failed:
         raise SystemExit(1)

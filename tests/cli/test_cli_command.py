@@ -53,6 +53,7 @@ Usage: pytest-mala cassette seal [OPTIONS] PATH...
   digest is right stays as it is; one that a replay would refuse is refused, and stays too.
 
 Options:
+  --json      One JSON object for each file, on a line of its own.
   -h, --help  Show this message and exit.
 """,
     ("cassette", "show"): """\
@@ -95,6 +96,7 @@ Usage: pytest-mala cassette upgrade [OPTIONS] PATH...
   replay would refuse is refused, and so is one with a secret in it.
 
 Options:
+  --json      One JSON object for each file, on a line of its own.
   -h, --help  Show this message and exit.
 """,
     ("cassette", "diff"): """\
@@ -121,6 +123,7 @@ Usage: pytest-mala cassette recover [OPTIONS] PART...
 
 Options:
   -o, --output PATH  Where to write it; beside PART by default.
+  --json             One JSON object for each file, on a line of its own.
   -h, --help         Show this message and exit.
 """,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,4 +73,25 @@ def test_what_a_replay_refuses_is_refused(command: Callable[..., Said], cassette
     assert said.err == (
         f"error: {cassette}:4: cassette format 2 is not known, this pytest-mala reads 1; use the pytest-mala that "
         "wrote the file, or record it again\n"
+    )
+
+
+def test_what_was_done_is_told_as_json_too(command: Callable[..., Said], cassette: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "calc-9.yaml"
+    said = command("cassette", "upgrade", "--json", cassette, missing)
+    assert (said.status, said.err) == (1, "")
+    assert [json.loads(line) for line in said.out.splitlines()] == [
+        {
+            "path": str(cassette),
+            "ok": True,
+            "done": f"{cassette}: unchanged, it is what this version writes ({NOW})",
+            "error": None,
+        },
+        {"path": str(missing), "ok": False, "done": None, "error": f"{missing}: there is no cassette"},
+    ]
+    said = command("cassette", "seal", "--json", cassette)
+    assert json.loads(said.out)["done"] == f"{cassette}: unchanged, its digest is right"
+    said = command("cassette", "recover", "--json", cassette)
+    assert json.loads(said.out)["error"] == (
+        f"{cassette}: expected the journal of a recording, a file named like calc-1.yaml.1234.part"
     )
