@@ -82,6 +82,28 @@ def test_a_take_that_diverges_names_the_command_that_records_it(project: Project
     assert summary(done.stdout)[-1] == "takes of calc-2: 2 (2 DIVERGED)"
 
 
+def test_a_test_written_by_hand_chooses_its_takes(project: Project) -> None:
+    add_take(project.root / "cassettes" / "calc-2.yaml", 2, exact)
+    (project.root / "test_by_hand.py").write_text(
+        """\
+import pytest
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mala_take", [1, 2, 3])
+async def test_takes(mala_session, mala_take):
+    run = await mala_session("issues/calc-2.md")
+    assert (run.result.take, run.result.parting) == (mala_take, 2 if mala_take == 2 else None)
+""",
+        encoding="utf-8",
+    )
+    done = project.run("test_by_hand.py")
+    assert done.returncode == 1
+    assert "2 passed, 1 error" in done.stdout
+    record = "record it anew: pytest 'test_by_hand.py::test_takes[3]' --mala-lane=scripted --mala-record=all"
+    assert f"cassettes/calc-2.yaml: expected a take 3, got 1, 2; to {record}" in done.stdout
+
+
 def test_a_damaged_take_is_told_with_its_line(project: Project) -> None:
     path = project.root / "cassettes" / "calc-2.yaml"
     add_take(path, 2)
