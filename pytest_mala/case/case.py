@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.case.imported import ImportedSession
 from pytest_mala.case.replaying import ReplayRun
 from pytest_mala.case.scripted import ScriptedRun
 from pytest_mala.case.session import Session
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_mala.case.imported import UnknownWorkspace
     from pytest_mala.case.lane import LaneRun
     from pytest_mala.case.settings import CaseResult, CaseSettings
     from pytest_mala.issue import Issue
@@ -59,8 +61,8 @@ class Case:
         self._agent_options = dict(agent_options or {})
         self._events = events
         self._stage: Stage | None = None
-        self._made: Workspace | None = None
-        self._session: Session | None = None
+        self._made: Workspace | UnknownWorkspace | None = None
+        self._session: Session | ImportedSession | None = None
         self._lane: LaneRun | None = None
 
     def prepare(self) -> None:
@@ -79,7 +81,7 @@ class Case:
             self.close()
             raise
 
-    def _first_session(self) -> Session:
+    def _first_session(self) -> Session | ImportedSession:
         lane = self._first_lane()
         try:
             return self._session_on(lane)
@@ -88,12 +90,18 @@ class Case:
                 raise
         return self._session_on(self._recording())
 
-    def _session_on(self, lane: LaneRun, events: Sequence[object] | None = None) -> Session:
+    def _session_on(self, lane: LaneRun, events: Sequence[object] | None = None) -> Session | ImportedSession:
         assert self._prompts is not None
         self._lane = lane
         lane.load()
         self.close()
         self._stage = Stage.make()
+        if isinstance(lane, ReplayRun) and lane.imported is not None:
+            told = ImportedSession(
+                self._issue, lane.imported, self._stage, lane.clock, where=lane.where, notes=lane.notes
+            )
+            self._made = told.workspace
+            return told
         self._made = workspace = self._make_workspace(lane, self._stage)
         lane.begin(self._stage, workspace)
         return Session(
@@ -107,8 +115,8 @@ class Case:
         )
 
     @property
-    def workspace(self) -> Workspace:
-        """The agent's tree; it is there from `prepare` to `close`."""
+    def workspace(self) -> Workspace | UnknownWorkspace:
+        """The agent's tree, unless an imported session has none; it is there from `prepare` to `close`."""
         assert self._made is not None, "prepare() comes first"
         return self._made
 

@@ -14,6 +14,7 @@ from pytest_mala.errors import CassetteError, HarnessError
 from pytest_mala.gate import CheckResult
 from pytest_mala.transport.cassette import Cassette, line_of
 from pytest_mala.transport.takes import read_take
+from pytest_mala.transport.telling import read_told
 from pytest_mala.transport.wellformed import TakeError
 from pytest_mala.workspace import Base, BaseKind, Snapshot
 from pytest_mala.workspace.fields import is_readable
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 
     from pytest_mala.transport.cassette import Take
     from pytest_mala.transport.takes import GateScript, TakeScript
+    from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Change, Commit, Tag
 
-__all__ = ["RecordedTake", "check_recorded", "read_recorded"]
+__all__ = ["RecordedTake", "check_recorded", "read_imported", "read_recorded"]
 
 _ID: Final = re.compile("[0-9a-f]{40}")
 _FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
@@ -62,9 +64,26 @@ def read_recorded(path: Path, cassette: Cassette, *, take: int, keeps_ignored: b
 
 
 def check_recorded(path: Path, cassette: Cassette, *, keeps_ignored: bool) -> None:
-    """Raises CassetteError as `read_recorded`, whichever take it is."""
+    """Raises CassetteError as `read_recorded`, whichever take it is; as `read_imported` where nothing was recorded."""
+    if cassette.source is not None:
+        read_imported(path, cassette)
+        return
     for take in cassette.takes:
         _played(path, cassette, take, keeps_ignored=keeps_ignored)
+
+
+def read_imported(path: Path, cassette: Cassette) -> tuple[ToldStep, ...]:
+    """The steps of the one take of a cassette that was imported from a session log. Raises CassetteError, with the
+    line, for what no log tells.
+    """
+    if (numbers := [take.number for take in cassette.takes]) != [1]:
+        raise CassetteError(path, f"expected take 1 alone, as a log tells one session, got takes {numbers}")
+    if {cassette.takes[0].lane, cassette.takes[0].sdk} != {None}:
+        raise CassetteError(path, "take 1: a session log tells neither the lane nor the SDK")
+    try:
+        return read_told(cassette.takes[0].interactions)
+    except TakeError as error:
+        raise CassetteError(path, str(error), _line(path, cassette, error.uri, error.where)) from None
 
 
 def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) -> RecordedTake:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.left_out import left_out
-from pytest_mala.case.recorded import check_recorded, read_recorded
+from pytest_mala.case.recorded import check_recorded, read_imported, read_recorded
 from pytest_mala.case.settings import model_script
 from pytest_mala.case.story import parting
 from pytest_mala.clock import Clock, VirtualClock
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_mala.case.stage import Stage
     from pytest_mala.case.watch import Watch
     from pytest_mala.issue import EndReason, Issue
+    from pytest_mala.transport.cassette import Cassette
+    from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
 __all__ = ["ReplayRun"]
@@ -42,6 +44,12 @@ class ReplayRun:
         self.base: Base | None = None
         self.take = settings.take
         self.parting: int | None = None
+        self.imported: Sequence[ToldStep] | None = None  # the steps of a cassette that was not recorded
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks about the cassette, once it is loaded."""
+        return tuple(self._notes)
 
     def load(self) -> None:
         """Read the cassette. Raises CassetteMissingError with what records it, CassetteError if it can't be trusted."""
@@ -50,10 +58,10 @@ class ReplayRun:
             if cassette.issue != self._issue.id:
                 what = f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}"
                 raise CassetteError(self._path, what)
-            keeps_ignored = bool(self._issue.workspace.include)
-            if len(cassette.takes) > 1:
-                check_recorded(self._path, cassette, keeps_ignored=keeps_ignored)
-            self._take = read_recorded(self._path, cassette, take=self.take, keeps_ignored=keeps_ignored)
+            if cassette.source is not None:
+                self.imported = read_imported(self._path, cassette)
+            else:
+                self._read(cassette, keeps_ignored=bool(self._issue.workspace.include))
         except CassetteMissingError:
             raise CassetteMissingError(self._missing()) from None
         except CassetteError as error:
@@ -61,12 +69,17 @@ class ReplayRun:
         self._is_edited = cassette.edited
         if not cassette.complete:
             self._notes.append("the recording was cut short: this is as far as it goes")
-        self.base = self._take.base
         take = cassette.take(self.take)
         assert take is not None, "or it could not have been read"
         self.parting = parting(cassette, cassette.takes[0], take) if take is not cassette.takes[0] else None
         start = datetime.fromisoformat(take.start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
+
+    def _read(self, cassette: Cassette, *, keeps_ignored: bool) -> None:
+        if len(cassette.takes) > 1:
+            check_recorded(self._path, cassette, keeps_ignored=keeps_ignored)
+        self._take = read_recorded(self._path, cassette, take=self.take, keeps_ignored=keeps_ignored)
+        self.base = self._take.base
 
     def _missing(self) -> str:
         """The command that records works only where there is a model script, so that comes first."""

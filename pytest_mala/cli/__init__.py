@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_mala.errors import MalaError
+from pytest_mala.errors import MalaError, UsageError
 from pytest_mala.session.transcript.lines import escaped
 
 if TYPE_CHECKING:
@@ -33,6 +33,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @click.version_option(package_name="pytest-mala", message="%(prog)s %(version)s")
 def pytest_mala() -> None:
     """Look after the recorded sessions of pytest-mala."""
+
+
+@pytest_mala.command("import")
+@click.argument("log", metavar="LOG", type=_PATH)
+@click.option("--issue", metavar="PATH", type=_PATH, help="An issue file that is there already; it stays as it is.")
+@click.option("--id", "name", metavar="ID", help="The id of the new issue; made of the log's name by default.")
+@click.option("--issues", metavar="DIR", type=_PATH, default="issues", show_default=True, help="Where the issue goes.")
+@click.option(
+    "--cassettes",
+    metavar="DIR",
+    type=_PATH,
+    default="cassettes",
+    show_default=True,
+    help="Where the cassette goes.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def import_(
+    log: Path, *, issue: Path | None, name: str | None, issues: Path, cassettes: Path, force: bool, as_json: bool
+) -> None:
+    """Make an issue and a cassette of a session log of Claude Code.
+
+    LOG is a file <session id>.jsonl; files of its sub-agents beside it are read too. Secrets are taken out as from a
+    recording. What a log does not tell (options, hook answers, timing inside a turn, workspace) stays unknown: a replay
+    plays what was said and done, and no check runs.
+    """
+    from pytest_mala.cli.importing import Wanted, import_log
+
+    if issue is not None and name is not None:
+        raise click.UsageError("--issue names an issue that has an id; leave out --id")
+    wanted = Wanted(log=log, issue=issue, name=name, issues=issues, cassettes=cassettes, force=force)
+    try:
+        report = import_log(wanted)
+    except UsageError as error:
+        raise click.UsageError(_one_line(str(error))) from None
+    except MalaError as error:
+        click.echo(f"error: {_one_line(str(error))}", err=True)
+        raise SystemExit(1) from None
+    for line in [json.dumps(report.to_data())] if as_json else map(_one_line, report.lines()):
+        click.echo(line)
 
 
 @pytest_mala.group()

@@ -87,7 +87,7 @@ class _Wanted:
         if issue is None:
             yield f"unused: none of the issues is called {found.issue}"
             return
-        for take in found.takes:
+        for take in found.takes if found.source is None else ():  # the prompts of a log come from no issue
             if turn := stale_turn(take, issue, self.prompts, self.environment):
                 turns = sum(one.method == "QUERY" for one in take.interactions)
                 which = f"take {take.number} is stale" if len(found.takes) > 1 else "stale"
@@ -132,7 +132,9 @@ def _remarks(found: Cassette, installed: str) -> Iterator[str]:
         yield "recorded by a version that did not take secrets out"
     elif found.scrub.rules < RULES_VERSION:
         yield f"secrets were taken out by rules {found.scrub.rules}, older than the present {RULES_VERSION}"
-    if _numbers(found.sdk) < _numbers(installed):
+    if found.source is not None:
+        yield f"imported from a {found.source}: its workspace is unknown, so no check runs"
+    elif _numbers(found.sdk) < _numbers(installed):
         yield f"recorded with SDK {found.sdk}, older than the installed {installed}"
     elif _numbers(found.sdk) > _numbers(installed):
         yield f"recorded with SDK {found.sdk}, newer than the installed {installed}"

@@ -28,6 +28,7 @@ def facts(path: Path, *, times: bool = True) -> dict[str, Any]:
         "cli": found.cli,
         "edited": found.edited,
         "complete": found.complete,
+        "source": found.source,
         "takes": [
             {**_take_facts(take), "transcript": text}
             for take, text in zip(found.takes, _transcripts(found, times=times), strict=True)
@@ -38,7 +39,8 @@ def facts(path: Path, *, times: bool = True) -> dict[str, Any]:
 def story(path: Path, *, times: bool = True) -> str:
     """The cassette as text: a line about the file, then the transcript of each take. Raises CassetteError."""
     found = _read(path)
-    marks = [*(["edited"] if found.edited else []), *([] if found.complete else ["incomplete"])]
+    imported = [f"imported from a {found.source}"] if found.source else []
+    marks = [*imported, *(["edited"] if found.edited else []), *([] if found.complete else ["incomplete"])]
     made_by = f"lane {found.lane}, SDK {found.sdk}, CLI {found.cli}"
     head = f"{escaped(str(path))}: {', '.join([made_by, *marks])}\n\n"
     return head + "\n".join(_transcripts(found, times=times))
@@ -57,7 +59,8 @@ def _read(path: Path) -> Cassette:
 
 
 def _transcripts(found: Cassette, *, times: bool) -> list[str]:
-    return [transcript(found, take).render(times=times) for take in found.takes]
+    is_timed = times and found.source is None  # a log tells no times inside a turn
+    return [transcript(found, take).render(times=is_timed) for take in found.takes]
 
 
 def _take_facts(take: Take) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pytest_mala.issue.session_fields import agent_choice, limits, review_choice
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mala.issue.value import Value
+    from pytest_mala.issue.value import Fields, Value
 
 FIELDS = (
     "id", "title", "type", "status", "priority", "labels", "depends_on", "workspace", "gate", "review", "agent",
@@ -56,11 +56,11 @@ def issue_from(front: Value, path: Path, body: str) -> Issue:
         labels=fields.get("labels", unique(line_text, "a list like [parser, docs]"), ()),
         depends_on=depends_on,
         workspace=fields.get("workspace", workspace_source, WorkspaceSource()),
-        gate=fields.get("gate", _gate_rule, GateRule()),
+        gate=fields.get("gate", lambda value: _gate_rule(value, fields), GateRule()),
         review=fields.get("review", review_choice, NoReview()),
         agent=fields.get("agent", agent_choice, AgentChoice()),
         limits=fields.get("limits", limits, Limits()),
-        expect=fields.get("expect", _expect, (EndReason.PASSED,)),
+        expect=_expected(fields),
         xfail=fields.get("xfail", optional(reason), None),
         skip=fields.get("skip", optional(reason), None),
         body=body.strip("\n").rstrip(),
@@ -72,11 +72,17 @@ def _priority(value: Value) -> int:
     return int(_PRIORITY(value)[-1])
 
 
-def _gate_rule(value: Value) -> GateRule:
+def _gate_rule(value: Value, fields: Fields) -> GateRule:
+    """A session that is imported from a log can't be judged: all that its issue asserts is how it ended."""
     rule = gate_rule(value)
-    if not rule.can_fail:
+    if not rule.can_fail and EndReason.PASSED in _expected(fields):
         value.fail("this issue can't fail: name a check, or set commit to required or forbidden")
     return rule
+
+
+def _expected(fields: Fields) -> tuple[EndReason, ...]:
+    expected: tuple[EndReason, ...] = fields.get("expect", _expect, (EndReason.PASSED,))
+    return expected
 
 
 def _expect(value: Value) -> tuple[EndReason, ...]:

@@ -32,6 +32,7 @@ class EndReason(Enum):
     AGENT_ERROR = "agent-error"
     ABORTED = "aborted"
     DEADLOCK_VICTIM = "deadlock-victim"
+    UNJUDGED = "unjudged"  # only of a session that was imported from a log: it ended well, and nothing could judge it
 
 
 class CommitRule(Enum):

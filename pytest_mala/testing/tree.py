@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mala.case.imported import UnknownWorkspace
     from pytest_mala.workspace import CommitSummary, Workspace
 
 __all__ = ["Tree"]
 
 
 class Tree:
-    """The agent's git tree as the session left it; it is deleted when the test ends."""
+    """The agent's git tree as the session left it; it is deleted when the test ends.
 
-    def __init__(self, workspace: Workspace) -> None:
+    That of an imported session is unknown: `path` is an empty folder, the rest raises UsageError.
+    """
+
+    def __init__(self, workspace: Workspace | UnknownWorkspace) -> None:
         self._workspace = workspace
 
     @property

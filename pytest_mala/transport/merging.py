@@ -33,6 +33,9 @@ def merged(path: Path, old: Cassette | None, new: Cassette, *, at_most: int | No
         return new
     if old.issue != new.issue:
         raise CassetteError(path, f"expected a cassette of issue {new.issue!r}, got {old.issue!r}")
+    if old.source is not None:
+        what = f"was imported from a {old.source}, and stands for one session; delete the file, or use another issue"
+        raise CassetteError(path, what)
     if not old.complete:
         what = f"take {kept[0].number} was cut short; record it anew before take {take.number}, or delete the file"
         raise CassetteError(path, what)

@@ -110,7 +110,8 @@ class _Writer:
         count = self.counts[number, kind] = self.counts.get((number, kind), 0) + 1
         place = f"connection/{number}/{kind}/{count}"
         if kind == "query":
-            self.open("QUERY", place, prompt_text(frame), {"session": frame.get("session_id") or ""}, number)
+            headers = {"session": frame.get("session_id") or "", **entry.get("headers", {})}
+            self.open("QUERY", place, prompt_text(frame), headers, number)
         else:
             self.open("CONTROL", place, request_text(frame["request"]), {"id": frame["request_id"]}, number)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_mala.transport.cassette import Interaction
 
-__all__ = ["TakeError", "check_interaction", "place_of"]
+__all__ = ["TakeError", "check_interaction", "frame_problem", "place_of"]
 
 Where = tuple[str | int, ...]
 
@@ -52,7 +52,7 @@ class TakeError(HarnessError):
     """An interaction of a take can't be played; `where` is the path of keys and indexes below the interaction."""
 
     def __init__(self, one: Interaction, where: Where, what: str) -> None:
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where).lstrip(".")
+        place = _shown_place(where)
         super().__init__(f"interaction {one.method} {one.uri[:200]}: {place + ': ' if place else ''}{what}")
         self.uri = one.uri
         self.where = where
@@ -87,6 +87,19 @@ def check_interaction(one: Interaction) -> None:
             _check_request(one.body)
         except _WrongError as error:
             raise TakeError(one, ("request", "body"), error.what) from None
+
+
+def frame_problem(frame: Mapping[str, Any]) -> str:
+    """What replay could not work with in a frame of the CLI; empty if there is nothing."""
+    try:
+        _check_frame(frame, (), is_ours=False)
+    except _WrongError as error:
+        return f"{_shown_place(error.where)}: {error.what}"
+    return ""
+
+
+def _shown_place(where: Where) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where).lstrip(".")
 
 
 def _check_response(one: Interaction) -> None:

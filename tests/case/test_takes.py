@@ -253,6 +253,17 @@ def test_how_it_was_scrubbed_is_what_holds_for_all() -> None:
     assert merged(SAMPLE, replace(found, scrub=None), newer).scrub is None
 
 
+def test_an_imported_session_stands_alone() -> None:
+    found = read(SAMPLE)
+    imported = replace(found, lane="unknown", sdk="unknown", source="session log")
+    assert merged(SAMPLE, imported, found) == found
+    with pytest.raises(CassetteError) as caught:
+        merged(SAMPLE, imported, with_take(found, 2))
+    assert str(caught.value) == (
+        f"{SAMPLE}: was imported from a session log, and stands for one session; delete the file, or use another issue"
+    )
+
+
 def test_takes_of_another_issue_or_cut_short_can_not_stand_beside_a_new_one() -> None:
     found = read(SAMPLE)
     path = Path("cassettes/calc-2.yaml")

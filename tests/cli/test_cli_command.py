@@ -27,6 +27,25 @@ Options:
 
 Commands:
   cassette  Work on cassette files.
+  import    Make an issue and a cassette of a session log of Claude Code.
+""",
+    ("import",): """\
+Usage: pytest-mala import [OPTIONS] LOG
+
+  Make an issue and a cassette of a session log of Claude Code.
+
+  LOG is a file <session id>.jsonl; files of its sub-agents beside it are read too. Secrets are
+  taken out as from a recording. What a log does not tell (options, hook answers, timing inside a
+  turn, workspace) stays unknown: a replay plays what was said and done, and no check runs.
+
+Options:
+  --issue PATH     An issue file that is there already; it stays as it is.
+  --id ID          The id of the new issue; made of the log's name by default.
+  --issues DIR     Where the issue goes.  [default: issues]
+  --cassettes DIR  Where the cassette goes.  [default: cassettes]
+  --force          Replace files that are there already.
+  --json           One JSON object.
+  -h, --help       Show this message and exit.
 """,
     ("cassette",): """\
 Usage: pytest-mala cassette [OPTIONS] COMMAND [ARGS]...
@@ -135,6 +154,7 @@ USAGE = {
     ("cassette", "seal"): "Error: Missing argument 'PATH...'.",
     ("cassette", "seal", "x", "--force"): "Error: No such option '--force'.",
     ("cassette", "diff", "x"): "Error: name what to compare it with: OTHER, or two takes of PATH (--takes 1 2)",
+    ("import",): "Error: Missing argument 'LOG'.",
     ("cassette", "recover", "a", "b", "-o", "c"): "Error: --output names one file: give one PART with it",
 }
 

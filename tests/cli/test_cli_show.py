@@ -79,7 +79,7 @@ def test_json_has_the_facts(command: Callable[..., Said], cassette: Path, anothe
     [take] = told.pop("takes")
     assert told == {
         "path": str(cassette), "issue": "calc-4", "lane": "scripted", "sdk": "0.2.187", "cli": "2.1.330",
-        "edited": False, "complete": True,
+        "edited": False, "complete": True, "source": None,
     }  # fmt: skip
     assert take.pop("transcript").startswith("session calc-4: as recorded\n    0.000  state PROCESSING")
     assert take == {

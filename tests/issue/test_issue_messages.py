@@ -144,6 +144,11 @@ FIELDS = [
         4,
         ("gate.commit: expected one of required, allowed, forbidden, got 'require', did you mean 'required'?"),
     ),
+    (
+        "gate: {commit: allowed}\nexpect: [unjudged, passed]",
+        4,
+        "gate: this issue can't fail: name a check, or set commit to required or forbidden",
+    ),
     ("gate: {commit: allowed}", 4, "gate: this issue can't fail: name a check, or set commit to required or forbidden"),
     (
         "gate:\n  commit: allowed\n  checks: {}",
@@ -353,7 +358,7 @@ FIELDS = [
         (
             "expect: expected one of passed, no-change, obsolete, already-complete, gate-failed, "
             "review-failed, no-progress, no-log, idle, timeout, context, budget, agent-error, "
-            "aborted, deadlock-victim, got 'success'"
+            "aborted, deadlock-victim, unjudged, got 'success'"
         ),
     ),
     (
@@ -362,7 +367,7 @@ FIELDS = [
         (
             "expect: expected one of passed, no-change, obsolete, already-complete, gate-failed, "
             "review-failed, no-progress, no-log, idle, timeout, context, budget, agent-error, "
-            "aborted, deadlock-victim, got 'gate_failed', did you mean 'gate-failed'?"
+            "aborted, deadlock-victim, unjudged, got 'gate_failed', did you mean 'gate-failed'?"
         ),
     ),
     ("expect: [passed, passed]", 4, "expect: 'passed' is named twice"),

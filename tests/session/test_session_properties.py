@@ -208,7 +208,7 @@ def test_the_rules_hold_in_rare_worlds(tmp_path: Path, script: Script) -> None:
     break_nothing(play(tmp_path, script))
 
 
-FROM_OUTSIDE = (EndReason.ABORTED, EndReason.DEADLOCK_VICTIM)
+FROM_OUTSIDE = (EndReason.ABORTED, EndReason.DEADLOCK_VICTIM, EndReason.UNJUDGED)
 ENDINGS = {
     EndReason.PASSED: Script(),
     EndReason.NO_CHANGE: Script(gates="no-change"),

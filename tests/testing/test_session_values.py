@@ -46,7 +46,7 @@ class TestOutcome:
         assert str(caught.value) == (
             "no outcome is called 'gate_failed', did you mean 'gate-failed'? There are: passed, no-change, obsolete, "
             "already-complete, gate-failed, review-failed, no-progress, no-log, idle, timeout, context, budget, "
-            "agent-error, aborted, deadlock-victim"
+            "agent-error, aborted, deadlock-victim, unjudged"
         )
 
     def test_it_can_be_copied_and_sent_between_processes(self):

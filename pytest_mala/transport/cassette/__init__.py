@@ -5,7 +5,17 @@ from __future__ import annotations
 from pytest_mala.transport.cassette.aliases import Aliases
 from pytest_mala.transport.cassette.file import INCOMPLETE, MAX_BYTES, dump, line_of, read, seal, write
 from pytest_mala.transport.cassette.journal import Journal, read_journal
-from pytest_mala.transport.cassette.model import FORMAT, LANES, MAX_MS, METHODS, Cassette, Interaction, Take
+from pytest_mala.transport.cassette.model import (
+    FORMAT,
+    LANES,
+    MAX_MS,
+    METHODS,
+    SESSION_LOG,
+    UNKNOWN,
+    Cassette,
+    Interaction,
+    Take,
+)
 
 __all__ = [
     "FORMAT",
@@ -14,6 +24,8 @@ __all__ = [
     "MAX_BYTES",
     "MAX_MS",
     "METHODS",
+    "SESSION_LOG",
+    "UNKNOWN",
     "Aliases",
     "Cassette",
     "Interaction",

@@ -8,13 +8,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_mala.transport.proof import Proof
 
-__all__ = ["FORMAT", "LANES", "MAX_MS", "METHODS", "Cassette", "Interaction", "Take"]
+__all__ = [
+    "FORMAT",
+    "LANES",
+    "MAX_MS",
+    "METHODS",
+    "SESSION_LOG",
+    "SOURCES",
+    "UNKNOWN",
+    "Cassette",
+    "Interaction",
+    "Take",
+]
 
 FORMAT = 1
 """The format of cassettes that this version writes and reads."""
 
 LANES = ("scripted", "live")
 """What stood behind the SDK when a cassette was recorded."""
+
+SESSION_LOG = "session log"
+"""The source of a cassette that was imported from a session log of Claude Code, not recorded."""
+
+SOURCES = (SESSION_LOG,)
+"""Where a cassette can come from, if it was not recorded."""
+
+UNKNOWN = "unknown"
+"""Stands for what a cassette's source does not tell: the lane, the SDK, the options of a connection."""
 
 METHODS = ("CONNECT", "QUERY", "CONTROL", "END", "TREE", "GATE", "REVIEW")
 """What an interaction can be: the SDK opened, asked, steered, ended; or a captured tree, a gate, a review."""
@@ -59,7 +79,8 @@ class Cassette:
     """All takes of one issue, with what made them.
 
     `edited`: sealed after a change by hand. `complete` is false for a recording that was cut short and recovered.
-    `scrub` says how it was scrubbed; None for one that was recorded before that was proven.
+    `scrub` says how it was scrubbed; None for one that was recorded before that was proven. `source` is one of
+    `SOURCES` for one that was not recorded, and None for all others; its lane and SDK are `UNKNOWN`.
     """
 
     issue: str
@@ -70,6 +91,7 @@ class Cassette:
     edited: bool = False
     complete: bool = True
     scrub: Proof | None = None
+    source: str | None = None
 
     def take(self, number: int) -> Take | None:
         """The take of this number, if there is one."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mala.transport.cassette.model import FORMAT, LANES, MAX_MS, METHODS, Cassette, Interaction, Take
+from pytest_mala.transport.cassette.model import (
+    FORMAT,
+    LANES,
+    MAX_MS,
+    METHODS,
+    SOURCES,
+    UNKNOWN,
+    Cassette,
+    Interaction,
+    Take,
+)
 from pytest_mala.transport.cassette.shared import Pool, unfold
 from pytest_mala.transport.proof import Proof
 
@@ -19,6 +29,7 @@ Where = tuple[str | int, ...]
 _NAMES: Final = {str: "a text", int: "a whole number", dict: "a mapping", list: "a list", bool: "true or false"}
 _TOP: Final = {"version": int, "mala": dict, "interactions": list}
 _HEADER: Final = {"format": int, "issue": str, "lane": str, "sdk": str, "cli": str, "takes": list}
+_MAY: Final = {"edited": bool, "complete": bool, "source": str, "scrub": dict}
 _PROOF: Final = {"rules": int, "planted": int, "found": int}
 _TAKE: Final = {"take": int, "start": str}
 _MADE_BY: Final = {"lane": str, "sdk": str, "cli": str}
@@ -53,6 +64,8 @@ def to_data(cassette: Cassette) -> dict[str, Any]:
         header["edited"] = True
     if not cassette.complete:
         header["complete"] = False
+    if cassette.source is not None:
+        header["source"] = cassette.source
     if cassette.scrub is not None:
         header["scrub"] = cassette.scrub.to_data()
     pool = Pool()
@@ -82,7 +95,7 @@ def to_cassette(data: Any) -> Cassette:
     top = _fields(data, (), _TOP, may={"shared": dict})
     if top["version"] != 1:
         raise SchemaError(("version",), f"expected 1, got {top['version']}")
-    header = _fields(top["mala"], ("mala",), _HEADER, may={"edited": bool, "complete": bool, "scrub": dict})
+    header = _fields(top["mala"], ("mala",), _HEADER, may=_MAY)
     _check_header(header)
     shared = top.get("shared", {})
     for name, payload in shared.items():
@@ -97,16 +110,29 @@ def to_cassette(data: Any) -> Cassette:
         edited="edited" in header,
         complete="complete" not in header,
         scrub=_proof(header["scrub"]) if "scrub" in header else None,
+        source=header.get("source"),
     )
 
 
 def _check_header(header: dict[str, Any]) -> None:
     if header["format"] != FORMAT:
         raise SchemaError(("mala", "format"), f"expected {FORMAT}, got {header['format']}")
-    _check_lane(header["lane"], ("mala", "lane"))
+    if "source" in header:
+        _check_source(header)
+    else:
+        _check_lane(header["lane"], ("mala", "lane"))
     for key, only in (("edited", True), ("complete", False)):
         if header.get(key, only) is not only:
             raise SchemaError(("mala", key), f"only {str(only).lower()} is written; else leave the key out")
+
+
+def _check_source(header: dict[str, Any]) -> None:
+    """Only a recording knows what stood behind it."""
+    if header["source"] not in SOURCES:
+        raise SchemaError(("mala", "source"), f"expected {' or '.join(SOURCES)}, got {header['source']!r}")
+    for key in ("lane", "sdk"):
+        if header[key] != UNKNOWN:
+            raise SchemaError(("mala", key), f"expected {UNKNOWN}, got {header[key]!r}")
 
 
 def _check_lane(lane: str, where: Where) -> None:

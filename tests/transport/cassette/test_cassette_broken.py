@@ -137,7 +137,8 @@ BROKEN: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     ),
     "unknown key in the header": (
         swap("  lane: ", "  lanes: 1\n  lane: "),
-        "PATH:6: mala.lanes: unknown key; known here are format, issue, lane, sdk, cli, takes, edited, complete, scrub",
+        "PATH:6: mala.lanes: unknown key; "
+        "known here are format, issue, lane, sdk, cli, takes, edited, complete, source, scrub",
     ),
     "unknown key in an interaction": (
         swap("  response:\n", "  recorded_at: now\n  response:\n"),
@@ -160,6 +161,22 @@ BROKEN: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "wrong lane": (
         swap("lane: scripted", "lane: replay"),
         "PATH:6: mala.lane: expected scripted or live, got 'replay'",
+    ),
+    "unknown source": (
+        swap("  takes:", "  source: memory\n  takes:"),
+        "PATH:9: mala.source: expected session log, got 'memory'",
+    ),
+    "a source that was recorded": (
+        swap("  takes:", '  source: "session log"\n  takes:'),
+        "PATH:6: mala.lane: expected unknown, got 'scripted'",
+    ),
+    "a source with an SDK": (
+        swap("  lane: scripted", '  source: "session log"\n  lane: unknown'),
+        "PATH:8: mala.sdk: expected unknown, got '0.2.187'",
+    ),
+    "an unknown lane without a source": (
+        swap("lane: scripted", "lane: unknown"),
+        "PATH:6: mala.lane: expected scripted or live, got 'unknown'",
     ),
     "edited: false": (
         swap("  takes:", "  edited: false\n  takes:"),

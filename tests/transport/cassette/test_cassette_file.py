@@ -123,6 +123,15 @@ def test_headers_edited_complete_and_the_proof_are_kept(tmp_path: Path) -> None:
     assert "  scrub: {found: 9, planted: 9, rules: 2}\n" in text
 
 
+def test_a_source_is_kept(tmp_path: Path) -> None:
+    imported = cassette(take(1), lane="unknown", sdk="unknown", source="session log")
+    write(tmp_path / "x.yaml", imported)
+    assert read(tmp_path / "x.yaml") == imported
+    text = (tmp_path / "x.yaml").read_text()
+    assert "  lane: unknown\n  sdk: unknown\n" in text
+    assert '\n  source: "session log"\n' in text
+
+
 def test_the_text_depends_on_no_hash_seed() -> None:
     code = "from cassette_examples import *; print(dump(recorded('one')), end='')"
     code = f"from pytest_mala.transport.cassette import dump; {code}"
