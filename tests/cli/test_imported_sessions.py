@@ -512,6 +512,9 @@ def test_a_second_take_is_refused(short: Path) -> None:
             read_imported(short, replace(found, takes=takes))
         numbers = [one.number for one in takes]
         assert str(caught.value) == (f"{short}: expected take 1 alone, as a log tells one session, got takes {numbers}")
+    with pytest.raises(CassetteError) as caught:
+        read_imported(short, replace(found, takes=(replace(take, sdk="0.2.187"),)))
+    assert str(caught.value) == f"{short}: take 1: a session log tells neither the lane nor the SDK"
 
 
 def test_a_frame_that_the_sdk_can_t_read_is_told(short: Path, tmp_path: Path) -> None:
