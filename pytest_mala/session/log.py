@@ -254,7 +254,9 @@ class LogWriter:
         self._waiting.clear()
         self._is_handed_over = True
         for session_id, result in self._spent.items():
-            with self._chain(session_id).path.open("ab") as file:
+            if not (path := self.path(session_id)).is_file():
+                continue  # nothing of it is there to go on from
+            with path.open("ab") as file:
                 file.write(_encoded(_cost_state(session_id, result, self._now())) + b"\n")
 
     def prompt(self, text: str, session_id: str | None = None) -> None:

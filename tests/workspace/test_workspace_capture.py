@@ -58,30 +58,28 @@ def test_turns_are_recorded_as_differences_and_restored_in_any_order(bench):
         assert (files(again.path), repository(again.path)) == pictures[number]
 
 
+AT_NOON = "export GIT_AUTHOR_DATE='1767225600 +0000' GIT_COMMITTER_DATE='1767225600 +0000'; "
+SECOND = AT_NOON + "echo two > two; git add -A; git commit -qm two; git tag -a t -m t"
+
+
 def test_work_that_goes_on_from_a_restored_turn_is_captured_whole(bench):
     """Also where it does again what a later turn of the take did: that one is no longer part of it."""
     first = bench.prepare("first", "repository")
-    sh(first.path, "echo one >> calc.py")
-    commit(first, "one")
+    sh(first.path, AT_NOON + "echo one >> calc.py; git commit -qam one")
     one = first.capture(1)
-    sh(first.path, "echo two > two")
-    commit(first, "two")
-    sh(first.path, "git tag -a t -m t")
+    sh(first.path, SECOND)
     two = first.capture(2)
 
     again = second(bench, first, [one, two])
     again.restore(one)
     again.go_on([one])
-    sh(again.path, "echo two > two")
-    commit(again, "two")
-    sh(again.path, "git tag -a t -m t")
+    sh(again.path, SECOND)
     assert again.capture(2) == two
 
     third = second(bench, first, [one, two], name="third")
     third.restore(two)
     third.go_on([one, two])
-    sh(third.path, "echo three > three")
-    commit(third, "three")
+    sh(third.path, "echo three > three; git add -A; git commit -qm three")
     three = third.capture(3)
     assert [one.message for one in three.commits] == ["three\n"]
     assert [one.message for one in three.ahead] == ["one\n", "two\n", "three\n"]
