@@ -103,7 +103,7 @@ class ReplayRun:
         with self._named():
             workspace.load(list(self._take.snapshots.values()), edited=self._is_edited)
 
-    def log_writer(self) -> LogWriter | None:
+    def log_writer(self) -> LogWriter:
         """The log is written from the recorded frames."""
         return LogWriter(self._stage.config, self._stage.workspace, now=lambda: self.clock.now())
 
@@ -186,12 +186,6 @@ class ReplayRun:
         take = self._cassette.take(self.take)
         assert take is not None, "or it could not have been read"
         return take
-
-    @property
-    def seconds(self) -> float:
-        """How long the recorded session took."""
-        steps = sum(step.ms for one in self._take.script.connections for step in one.steps)
-        return (steps + sum(sum(one.ms) for one in self._take.script.gates.values())) / 1000
 
     @property
     def restored(self) -> tuple[Snapshot, ...]:

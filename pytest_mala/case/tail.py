@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.replaying import TO_RECORD
 from pytest_mala.errors import StalePrompt, UsageError
-from pytest_mala.session.log import LogWriter
 from pytest_mala.transport.kept import CannotGoOnError
 from pytest_mala.transport.tail import TailTape
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_mala.errors import HarnessError
     from pytest_mala.gate import CheckResult
     from pytest_mala.issue import EndReason
+    from pytest_mala.session.log import LogWriter
     from pytest_mala.transport.cassette import Cassette, Take
     from pytest_mala.transport.kept import Kept
     from pytest_mala.transport.record import Recorder
@@ -88,16 +87,8 @@ class TailRun:
         self._replay.begin(stage, workspace)
 
     def log_writer(self) -> LogWriter:
-        """The log is written from the recorded frames, for a CLI to go on with it.
-
-        Its times end about now: the CLI takes files that are newer than its log for changed by others.
-        """
-        began = datetime.now(UTC) - timedelta(seconds=self._replay.seconds)
-
-        def now() -> datetime:
-            return began + timedelta(seconds=self.clock.elapsed)
-
-        self._log = LogWriter(self._stage.config, self._stage.workspace, now=now, keeps_times=False)
+        """The log is written from the recorded frames, until a CLI goes on with it."""
+        self._log = self._replay.log_writer()
         return self._log
 
     @contextmanager

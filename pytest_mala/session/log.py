@@ -217,24 +217,13 @@ class LogWriter:
     when the call returns.
     """
 
-    def __init__(
-        self,
-        config_dir: Path,
-        workspace: Path,
-        *,
-        now: Callable[[], datetime],
-        version: str = "",
-        keeps_times: bool = True,
-    ) -> None:
-        """`now` gives the session's time (aware), for entries whose frame has none, and for all without `keeps_times`;
-        `version` is the CLI's.
-        """
+    def __init__(self, config_dir: Path, workspace: Path, *, now: Callable[[], datetime], version: str = "") -> None:
+        """`now` gives the session's time (aware), for entries whose frame has none; `version` is the CLI's."""
         self._config_dir = config_dir
         self._workspace = workspace
         self._cwd = str(workspace.resolve())
         self._now = now
         self._version = version
-        self._keeps_times = keeps_times
         self._is_handed_over = False
         self._spent: dict[str, Mapping[str, Any]] = {}
         self._chains: dict[str, _Chain] = {}
@@ -341,7 +330,7 @@ class LogWriter:
         chain.uuids.add(uuid)
 
     def _timestamp(self, frame: Mapping[str, Any] | None) -> str:
-        given = _text(frame.get("timestamp")) if frame and self._keeps_times else None
+        given = _text(frame.get("timestamp")) if frame else None
         return given or self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 

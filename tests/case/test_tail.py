@@ -276,3 +276,18 @@ def test_time_limits_hold_in_the_rest(project: Project) -> None:
     assert "the session decided: idle" in recorded
     assert project.run("--mala-issues", "issues/calc-2.md").returncode == 0
     assert without_times(project.read_transcripts()["calc-2"]) == without_times(recorded)
+
+
+def test_each_take_keeps_its_own_turns(project: Project) -> None:
+    run = ("--mala-issues", "issues/calc-2.md", "--mala-takes=2")
+    assert project.run(*run, *SCRIPTED, "--mala-record=all").returncode == 0
+    change(project, "gate_followup")
+    before = read(stored(project, "calc-2"))
+    done = project.run(*run, *STALE)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("note: turn 1 of 2 was kept, 1 recorded") == 2
+    for old, new in zip(before.takes, read(stored(project, "calc-2")).takes, strict=True):
+        at = next(at for at, one in enumerate(old.interactions) if one.uri.endswith("connection/2/query/1"))
+        assert (new.number, new.interactions[:at]) == (old.number, old.interactions[:at])
+        assert new.interactions[at].body == old.interactions[at].body + "\nBe brief.\n"
+    assert project.run("--mala-issues", "issues/calc-2.md").returncode == 0

@@ -460,8 +460,8 @@ def test_a_log_that_is_handed_over_says_what_its_session_cost_and_is_written_no_
     }
 
 
-def test_a_log_can_be_told_to_trust_no_time_of_a_frame(tmp_path):
-    """A cassette has one time for all frames, in the past: files would seem to be changed since."""
-    log = writer(tmp_path, keeps_times=False)
-    log.frame(message("u1"))
-    assert [entry["timestamp"] for entry in data_of(log.path("s1"))] == ["2026-01-02T03:04:05.678Z"]
+def test_a_session_without_a_log_has_no_costs_to_tell(tmp_path):
+    log = writer(tmp_path)
+    log.frame({"type": "result", "session_id": "s1", "total_cost_usd": 0.5})
+    log.hand_over()
+    assert not log.path("s1").exists()
