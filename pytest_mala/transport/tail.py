@@ -4,6 +4,7 @@ only the rest is asked of it (design D5).
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -92,6 +93,7 @@ class TailTransport:
         self._initialize: dict[str, Any] = {}
         self._wire: ResumedWire | None = None
         self._recording: RecordingTransport | None = None
+        self._is_asked = asyncio.Event()  # the new prompt is recorded: what the CLI says comes behind it
 
     async def connect(self) -> None:
         """Nothing is started yet."""
@@ -114,6 +116,7 @@ class TailTransport:
             await self._wire.write(line)  # an answer to what was not recorded
         else:
             await self._recording.write(line)
+            self._is_asked.set()
 
     def _is_stale(self, frame: Mapping[str, Any]) -> bool:
         """Whether this prompt has other words than the recorded one, and there are turns before it to keep."""
@@ -151,11 +154,13 @@ class TailTransport:
             return
         async for frame in self._wire.greeting():
             yield frame
+        await self._is_asked.wait()
         async for frame in self._recording.read_messages():
             yield self._wire.as_live(frame)
 
     async def close(self) -> None:
         """Close whatever is open."""
+        self._is_asked.set()
         await self._replay.close()
         if self._recording is not None:
             await self._recording.close()

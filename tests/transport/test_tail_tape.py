@@ -264,6 +264,18 @@ async def test_what_the_cli_asks_before_it_answers_is_answered_and_not_recorded(
     assert "c-1" not in json.dumps(run.entries)
 
 
+async def test_what_the_cli_asks_right_behind_its_answer_is_recorded_behind_the_prompt(clock: VirtualClock) -> None:
+    asks = {"subtype": "hook_callback", "callback_id": "hook_0", "input": {"hook_event_name": "Setup"}}
+    run = Run(two_turns(hooks={"Setup": [{"hookCallbackIds": ["hook_0"]}]}))
+    ask = {"type": "control_request", "request_id": "c-1", "request": asks}
+    run.cli = Cli([initialized(), ask], said(better))
+    await run.session(clock, "please", "once more", hooks={"Setup": seen})
+    made = assemble(HEAD, run.entries).takes[0].interactions
+    assert made[:-3] == run.recorded[:-3]
+    assert made[-3].response["frames"][0]["cli"]["request_id"] == "c-1"
+    assert made[-3].response["frames"][1]["sdk"]["response"]["request_id"] == "c-1"
+
+
 REFUSALS = [
     ([{"type": "result", "subtype": "error", "errors": ["No conversation found"]}], "No conversation found"),
     ([{"type": "result", "subtype": "error_during_execution"}], "error_during_execution"),
