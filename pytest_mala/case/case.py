@@ -13,6 +13,7 @@ from pytest_mala.case.scripted import ScriptedRun
 from pytest_mala.case.session import Session
 from pytest_mala.case.settings import Lane, RecordMode
 from pytest_mala.case.stage import Stage
+from pytest_mala.case.tail import TailRun, why_whole
 from pytest_mala.errors import Divergence, FlakyReplayError, HarnessError, UsageError
 from pytest_mala.issue import NoReview
 from pytest_mala.session.prompts import load_prompts
@@ -64,6 +65,7 @@ class Case:
         self._made: Workspace | UnknownWorkspace | None = None
         self._session: Session | ImportedSession | None = None
         self._lane: LaneRun | None = None
+        self._whole = ""  # why a stale recording is renewed from its first turn on
 
     def prepare(self) -> None:
         """Read cassette or script and make the workspace. Raises HarnessError or UsageError: nothing of the session
@@ -85,15 +87,18 @@ class Case:
         lane = self._first_lane()
         try:
             return self._session_on(lane)
-        except HarnessError:
-            if not (self._is_stale_wanted and isinstance(lane, ReplayRun)):
+        except HarnessError as error:
+            if not isinstance(lane, TailRun):
                 raise
+            self._whole = why_whole(error)
         return self._session_on(self._recording())
 
     def _session_on(self, lane: LaneRun, events: Sequence[object] | None = None) -> Session | ImportedSession:
         assert self._prompts is not None
         self._lane = lane
         lane.load()
+        if isinstance(lane, TailRun) and lane.replay.imported is not None:
+            self._lane = lane = lane.replay  # nothing of it was ever sent, so nothing of it is stale
         self.close()
         self._stage = Stage.make()
         if isinstance(lane, ReplayRun) and lane.imported is not None:
@@ -133,13 +138,17 @@ class Case:
         assert self._session is not None, "prepare() comes first"
         try:
             first = await self._session.run()
-        except HarnessError:
-            if not self._is_stale_wanted:
+        except HarnessError as error:
+            if not isinstance(self._lane, TailRun) or self._lane.is_live:
                 raise
+            self._whole = why_whole(error)
             again = self._session_on(self._recording())
             self._forget()
-            return await again.run()
-        return await self._compared(first) if self.is_replayed else first
+            first = await again.run()
+        return await self._compared(first) if self.is_replayed else self._told(first)
+
+    def _told(self, result: CaseResult) -> CaseResult:
+        return replace(result, notes=(self._whole, *result.notes)) if self._whole else result
 
     async def _compared(self, first: CaseResult) -> CaseResult:
         """The result of the first play, when all others were equal to it. Nobody is told of those."""
@@ -152,8 +161,8 @@ class Case:
 
     @property
     def is_replayed(self) -> bool:
-        """Whether the session comes from a cassette."""
-        return isinstance(self._lane, ReplayRun)
+        """Whether the session comes from a cassette, and all of it."""
+        return isinstance(self._lane, ReplayRun) or (isinstance(self._lane, TailRun) and not self._lane.is_live)
 
     def _forget(self) -> None:
         """The session begins anew: what sinks that keep events were told of the abandoned one is not part of it."""
@@ -185,10 +194,11 @@ class Case:
             raise UsageError("lane live: this version has no live lane yet; use --mala-lane=scripted or replay")
         is_kept = self._settings.record in (RecordMode.ONCE, RecordMode.STALE) and self._is_recorded
         if self._settings.lane is Lane.REPLAY or is_kept:
-            return ReplayRun(self._issue, self._settings)
+            replay = ReplayRun(self._issue, self._settings)
+            return TailRun(replay, self._recording()) if self._is_stale_wanted else replay
         return self._recording()
 
-    def _recording(self) -> LaneRun:
+    def _recording(self) -> ScriptedRun:
         return ScriptedRun(self._issue, self._settings, store=self._settings.record is not RecordMode.NONE)
 
 

@@ -69,5 +69,9 @@ class LaneRun(Protocol):
     def parting(self) -> int | None:
         """The first turn in which the take tells something else than the first one of its cassette."""
 
+    @property
+    def kept(self) -> str:
+        """How much of an earlier recording was kept, once the session has ended; empty if nothing was renewed."""
+
     def describe(self) -> str:
         """What the lane waits for, for the explanation of a hang."""

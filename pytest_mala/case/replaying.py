@@ -26,15 +26,20 @@ if TYPE_CHECKING:
     from pytest_mala.case.stage import Stage
     from pytest_mala.case.watch import Watch
     from pytest_mala.issue import EndReason, Issue
-    from pytest_mala.transport.cassette import Cassette
+    from pytest_mala.transport.cassette import Cassette, Take
     from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
-__all__ = ["ReplayRun"]
+__all__ = ["TO_RECORD", "ReplayRun"]
+
+TO_RECORD = "; to record it anew: "
+"""Stands in the message about a cassette that is refused, before the command."""
 
 
 class ReplayRun:
     """A recorded take through the real SDK client: no CLI, no socket, no key."""
+
+    kept = ""  # nothing is renewed
 
     def __init__(self, issue: Issue, settings: CaseSettings) -> None:
         self._issue = issue
@@ -66,11 +71,11 @@ class ReplayRun:
             raise CassetteMissingError(self._missing()) from None
         except CassetteError as error:
             raise self._refused(error) from None
+        self._cassette = cassette
         self._is_edited = cassette.edited
         if not cassette.complete:
             self._notes.append("the recording was cut short: this is as far as it goes")
-        take = cassette.take(self.take)
-        assert take is not None, "or it could not have been read"
+        take = self.recorded
         self.parting = parting(cassette, cassette.takes[0], take) if take is not cassette.takes[0] else None
         start = datetime.fromisoformat(take.start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
@@ -91,7 +96,7 @@ class ReplayRun:
 
     def _refused(self, error: CassetteError) -> CassetteError:
         command = self._settings.record_command.format(issue=self._issue.id)
-        return CassetteError(self.where, f"{error.what}; to record it anew: {command}", error.line)
+        return CassetteError(self.where, f"{error.what}{TO_RECORD}{command}", error.line)
 
     @property
     def where(self) -> str:
@@ -110,14 +115,14 @@ class ReplayRun:
         with self._named():
             workspace.load(list(self._take.snapshots.values()), edited=self._is_edited)
 
-    def log_writer(self) -> LogWriter | None:
+    def log_writer(self) -> LogWriter:
         """The log is written from the recorded frames."""
         return LogWriter(self._stage.config, self._stage.workspace, now=lambda: self.clock.now())
 
     @contextmanager
     def open(self, watch: Watch) -> Iterator[Tape]:
         """A player of the take; nothing has to be closed."""
-        self._player = Player(
+        self.player = Player(
             self._take.script,
             self._stage.names(),
             watch,
@@ -129,7 +134,7 @@ class ReplayRun:
             environment=os.environ,
             tolerates_stale=self._settings.tolerates_stale,
         )
-        yield self._player
+        yield self.player
 
     def _switch(self, commit: str) -> None:
         with self._named():
@@ -153,19 +158,19 @@ class ReplayRun:
 
     def state(self, text: str) -> None:
         """The lifecycle's step must be the recorded one."""
-        self._player.state(text)
+        self.player.state(text)
 
     def snapshot(self) -> Snapshot:
         """The recorded tree of the turn that has ended."""
-        return self._take.snapshots[self._player.turn]
+        return self._take.snapshots[self.player.turn]
 
     def recorded_seconds(self, attempt: int) -> float | None:
         """What the checks of this attempt took."""
-        return sum(self._player.gate(attempt).ms) / 1000
+        return sum(self.player.gate(attempt).ms) / 1000
 
     def settle(self, attempt: int, now: Sequence[CheckResult]) -> Sequence[CheckResult]:
         """The recorded results, if the verdicts are the same now. Raises GateChangedError otherwise."""
-        gate = self._player.gate(attempt)
+        gate = self.player.gate(attempt)
         recorded = [CheckResult.from_data(row, ms / 1000) for row, ms in zip(gate.rows, gate.ms, strict=True)]
         compare_verdicts(recorded, now, where=f"{self.where}: gate attempt {attempt}", remedy=self.remedy)
         self._notes += notes(recorded, now)
@@ -173,15 +178,32 @@ class ReplayRun:
 
     def finish(self, reason: EndReason, why: str) -> tuple[str, ...]:
         """Everything recorded must have been played."""
-        self._player.finish()
+        self.player.finish()
         kept_out = (name for snapshot in self._take.snapshots.values() for name in snapshot.kept_out)
-        return (*left_out(self._workspace.notes, kept_out), *self._notes, *self._player.notes)
+        return (*left_out(self._workspace.notes, kept_out), *self._notes, *self.player.notes)
 
     @property
     def stale(self) -> str:
         """From which turn on the take answers prompts that no longer exist."""
-        return self._player.freshness
+        return self.player.freshness
+
+    @property
+    def cassette(self) -> Cassette:
+        """What was read."""
+        return self._cassette
+
+    @property
+    def recorded(self) -> Take:
+        """The take that is played."""
+        take = self._cassette.take(self.take)
+        assert take is not None, "or it could not have been read"
+        return take
+
+    @property
+    def restored(self) -> tuple[Snapshot, ...]:
+        """The trees of all turns that have ended."""
+        return tuple(one for turn, one in sorted(self._take.snapshots.items()) if turn <= self.player.turn)
 
     def describe(self) -> str:
         """What the playing connection waits for."""
-        return self._player.describe()
+        return self.player.describe()

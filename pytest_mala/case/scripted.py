@@ -17,10 +17,12 @@ from pytest_mala.issue import EndReason
 from pytest_mala.session.transcript.lines import bounded, escaped
 from pytest_mala.transport.assemble import TakeHead, assemble
 from pytest_mala.transport.cassette import Journal, read, read_journal, write
+from pytest_mala.transport.kept import CannotGoOnError
 from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.merging import locked, merged
 from pytest_mala.transport.record import Recorder
 from pytest_mala.transport.scrub import Scrubber, SecretFoundError, check_text
+from pytest_mala.transport.takes import kept_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from pytest_mala.gate import CheckResult
     from pytest_mala.issue import Issue
     from pytest_mala.session.log import LogWriter
-    from pytest_mala.transport.cassette import Cassette
+    from pytest_mala.transport.cassette import Cassette, Take
+    from pytest_mala.transport.kept import Kept
     from pytest_mala.workspace import Base, Snapshot, Workspace
 
 __all__ = ["ScriptedRun"]
@@ -50,8 +53,9 @@ equal (design D18).
 class ScriptedRun:
     """The real CLI that the SDK carries, against a scripted model on loopback; recorded if asked for."""
 
-    where = remedy = stale = ""  # a recording diverges from nothing
+    where = remedy = stale = kept = ""  # a recording diverges from nothing
     parting = None
+    lane = "scripted"
 
     def __init__(self, issue: Issue, settings: CaseSettings, *, store: bool) -> None:
         self._issue = issue
@@ -98,15 +102,46 @@ class ScriptedRun:
 
         A recording that is not to be kept has its journal among the case's own folders.
         """
+        head = self._head_of(start=SCRIPTED_START)
+        with self._recording(watch, head, used=0):
+            self._recorder.base(dataclasses.asdict(self._workspace.base))
+            yield self._recorder
+
+    @contextmanager
+    def go_on(self, watch: Watch, take: Take, kept: Kept, snapshots: Sequence[Snapshot]) -> Iterator[Recorder]:
+        """As `open`, for a session that begins with what is kept of a take: `snapshots` are its trees.
+
+        Raises CannotGoOnError if the script does not say what the model said there.
+        """
+        self._kept_out += [name for one in snapshots for name in one.kept_out]
+        head = self._head_of(start=take.start)
+        with self._recording(watch, head, used=self._used(kept)):
+            entries = [kept_entry(one) for one in kept.interactions]
+            self._recorder.go_on(entries, connections=kept.connection, turns=len(snapshots))
+            yield self._recorder
+
+    def _head_of(self, *, start: str) -> TakeHead:
+        sdk = version("claude-agent-sdk")
+        return TakeHead(issue=self._issue.id, lane=self.lane, sdk=sdk, start=start, number=self.take)
+
+    @property
+    def _script_names(self) -> dict[str, str]:
+        return {"WORKSPACE": str(self._stage.workspace)}
+
+    def _used(self, kept: Kept) -> int:
+        from pytest_mala.model import ModelScriptError, used_answers  # as in `load`
+
+        frames = self._stage.names().show(kept.frames)
+        try:
+            return used_answers(self._script.with_names(self._script_names), frames, is_cut=kept.is_cut)
+        except ModelScriptError as error:
+            raise CannotGoOnError(str(error).replace(str(self._script_path), self._shown_script)) from None
+
+    @contextmanager
+    def _recording(self, watch: Watch, head: TakeHead, *, used: int) -> Iterator[None]:
         from pytest_mala.model import serve  # on use: a web server is not needed to read a script
 
-        self._head = TakeHead(
-            issue=self._issue.id,
-            lane="scripted",
-            sdk=version("claude-agent-sdk"),
-            start=SCRIPTED_START,
-            number=self.take,
-        )
+        self._head = head
         names = self._stage.names()
         self._scrubber = Scrubber(public=(*names.values.values(), SCRIPTED_API_KEY), hide=names.hide)
         self._scrubber.learn(os.environ)
@@ -122,10 +157,10 @@ class ScriptedRun:
             scrubber=self._scrubber,
             is_kept=self._store,
         )
-        self._recorder.take(self._head.to_entry())
-        self._recorder.base(dataclasses.asdict(self._workspace.base))
-        with self._kept(), serve(self._script, {"WORKSPACE": str(self._stage.workspace)}) as self._server:
-            yield self._recorder
+        with self._kept():
+            self._recorder.take(head.to_entry())
+            with serve(self._script, self._script_names, used=used) as self._server:
+                yield
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

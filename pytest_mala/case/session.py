@@ -190,6 +190,7 @@ class Session:
             stale=self._lane.stale,
             take=self._lane.take,
             parting=self._lane.parting,
+            kept=self._lane.kept,
         )
 
 

@@ -104,7 +104,8 @@ class CaseResult:
     `attempts` are the checks of each gate attempt, `checks` those of the last one; `prompts` and `tools` are in their
     order, `virtual_seconds` is the session's time on its clock. `stale` says from which turn on the recording answers
     prompts that no longer exist; it is empty for one that is fresh. `take` is the number of the take, `plays` how often
-    it was played, `parting` the first turn in which it tells something else than the first take of its cassette.
+    it was played, `parting` the first turn in which it tells something else than the first take of its cassette. `kept`
+    says how many of its turns were not recorded again when it was renewed.
     """
 
     outcome: EndReason
@@ -125,3 +126,4 @@ class CaseResult:
     take: int = 1
     plays: int = 1
     parting: int | None = None
+    kept: str = ""

@@ -65,15 +65,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(script: Script, names: Mapping[str, str], *, host: str = HOST) -> Iterator[Server]:
+def serve(script: Script, names: Mapping[str, str], *, used: int = 0, host: str = HOST) -> Iterator[Server]:
     """Answer from a script on a free loopback port until the block is left; that takes STOP_SECONDS at most.
 
-    `names` are the values of the placeholders: {"WORKSPACE": "/tmp/..."} replaces `${WORKSPACE}`.
+    `names` are the values of the placeholders: {"WORKSPACE": "/tmp/..."} replaces `${WORKSPACE}`. `used` answers were
+    given already, to a session that goes on here.
     Raises ModelScriptError for a placeholder without a value, UsageError for a host other than 127.0.0.1.
     """
     if host != HOST:
         raise UsageError(f"the scripted model listens on {HOST} only: expected that host, got {host!r}")
-    ledger = Ledger(script=script.with_names(names))
+    tools = sum(max(len(one.tools) for one in entry.choices) for entry in script.entries[:used])
+    ledger = Ledger(script=script.with_names(names), answered=used, tools_called=tools)
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
         listener.bind((HOST, 0))
         # it listens from now on: a client that comes before the loop runs is kept waiting, not refused

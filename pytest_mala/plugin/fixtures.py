@@ -129,7 +129,7 @@ def mala_case(
 
     async def run() -> CaseResult:
         result = await case.run()
-        note(request.node, watched.properties(is_replayed=case.is_replayed))
+        note(request.node, watched.properties(is_replayed=case.is_replayed, kept=result.kept))
         return result
 
     try:

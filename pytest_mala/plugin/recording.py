@@ -25,13 +25,16 @@ class Watched:
         self._path = settings.cassettes / f"{issue.id}.yaml"
         self._was_there = self._path.exists() and settings.take in (take_numbers(self._path) or (settings.take,))
 
-    def properties(self, *, is_replayed: bool) -> list[tuple[str, object]]:
-        """What happened to the take, as a property of the test; nothing in a run that does not record."""
+    def properties(self, *, is_replayed: bool, kept: str = "") -> list[tuple[str, object]]:
+        """What happened to the take, as a property of the test; nothing in a run that does not record. `kept` says how
+        much of a renewed one was not recorded again.
+        """
         mode = self._settings.record.value
         if mode == "none":
             return []
         word = "renewed" if mode == "stale" and self._was_there else "written"
-        return [(CASSETTE, f"{'replayed' if is_replayed else word} {presentable(self._shown)}")]
+        more = f" ({kept})" if kept else ""
+        return [(CASSETTE, f"{'replayed' if is_replayed else word} {presentable(self._shown)}{more}")]
 
     @property
     def _shown(self) -> str:

@@ -101,7 +101,7 @@ class Sessions:
         watched = Watched(issue, self._settings)
         case.prepare()
         result = await case.run()
-        note(self._item, watched.properties(is_replayed=case.is_replayed))
+        note(self._item, watched.properties(is_replayed=case.is_replayed, kept=result.kept))
         return SessionRun(issue=issue, result=result, events=events, workspace=Tree(case.workspace))
 
     def close(self) -> None:

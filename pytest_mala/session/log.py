@@ -224,6 +224,8 @@ class LogWriter:
         self._cwd = str(workspace.resolve())
         self._now = now
         self._version = version
+        self._is_handed_over = False
+        self._spent: dict[str, Mapping[str, Any]] = {}
         self._chains: dict[str, _Chain] = {}
         self._session_id: str | None = None
         self._waiting: list[tuple[str, str]] = []
@@ -236,8 +238,20 @@ class LogWriter:
         self._session_id = resume
         self._waiting.clear()
 
+    def hand_over(self) -> None:
+        """From now on a CLI goes on with the sessions and writes their logs; it is told what they cost so far."""
+        self._waiting.clear()
+        self._is_handed_over = True
+        for session_id, result in self._spent.items():
+            if not (path := self.path(session_id)).is_file():
+                continue  # nothing of it is there to go on from
+            with path.open("ab") as file:
+                file.write(_encoded(_cost_state(session_id, result, self._now())) + b"\n")
+
     def prompt(self, text: str, session_id: str | None = None) -> None:
         """A prompt that was sent; `session_id` if it is known for certain where it goes."""
+        if self._is_handed_over:
+            return
         self._session_id = session_id or self._session_id
         self._waiting.append((text, self._timestamp(None)))
         if self._session_id is not None:
@@ -245,6 +259,8 @@ class LogWriter:
 
     def frame(self, frame: Mapping[str, Any]) -> None:
         """A frame that came from the CLI; only messages of the main thread become entries."""
+        if self._is_handed_over:
+            return
         kind, subtype = frame.get("type"), frame.get("subtype")
         if subtype == "init" and (version := _text(frame.get("claude_code_version"))):
             self._version = version
@@ -253,6 +269,8 @@ class LogWriter:
             return  # a state change comes before the CLI has saved anything
         self._session_id = session_id
         self._write_waiting(session_id)
+        if kind == "result":
+            self._spent[session_id] = frame
         is_message = kind in ("assistant", "user") and isinstance(frame.get("message"), dict)
         # a replayed frame repeats a prompt that stands in the log already
         if is_message and frame.get("parent_tool_use_id") is None and frame.get("isReplay") is not True:
@@ -321,3 +339,24 @@ def _encoded(entry: Mapping[str, Any]) -> bytes:
         return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can carry and UTF-8 can't
         return json.dumps(entry, separators=(",", ":")).encode()
+
+
+def _cost_state(session_id: str, result: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The entry by which a resumed CLI knows what its session cost; it takes none without all of these. Durations are
+    not recorded.
+    """
+    usage = result.get("modelUsage")
+    return {
+        "type": "cost-state",
+        "sessionId": session_id,
+        "totalCostUSD": result.get("total_cost_usd", 0),
+        "totalAPIDuration": 0,
+        "totalAPIDurationWithoutRetries": 0,
+        "totalToolDuration": 0,
+        "totalLinesAdded": 0,
+        "totalLinesRemoved": 0,
+        "totalDuration": 0,
+        "startTime": int(now.timestamp() * 1000),
+        "modelUsage": usage if isinstance(usage, dict) else {},
+        "hasUnknownModelCost": False,
+    }

@@ -38,8 +38,12 @@ class TakeHead:
 
 
 def assemble(head: TakeHead, entries: Sequence[Mapping[str, Any]], *, complete: bool = True) -> Cassette:
-    """The cassette of one take, with stable ids."""
-    made = interactions(entries, issue=head.issue, take=head.number, canonical=_canonical(Aliases()))
+    """The cassette of one take, with stable ids; those of interactions that were kept stay."""
+    aliases = Aliases()
+    for entry in entries:
+        if entry["k"] == "kept":
+            aliases.keep([entry["headers"], entry["body"], entry["response"]], entry["c"])
+    made = interactions(entries, issue=head.issue, take=head.number, canonical=_canonical(aliases))
     return Cassette(
         issue=head.issue,
         lane=head.lane,

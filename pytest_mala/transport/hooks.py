@@ -39,6 +39,10 @@ class HookIds:
         """The id in this run of a recorded callback."""
         return self._live_of.get(recorded_id, recorded_id)
 
+    def recorded(self, live_id: str) -> str:
+        """The recorded id of a callback of this run."""
+        return next((one for one, live in self._live_of.items() if live == live_id), live_id)
+
     def name(self, recorded_id: str) -> str:
         """A callback in words: event, matcher if it has one, and index."""
         return self._names.get(recorded_id, recorded_id)

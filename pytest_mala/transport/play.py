@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_mala.transport.names import Names
     from pytest_mala.transport.record import Observer
-    from pytest_mala.transport.takes import GateScript, TakeScript
+    from pytest_mala.transport.takes import ConnectionScript, GateScript, TakeScript
 
 __all__ = ["Player", "freshness"]
 
@@ -114,6 +114,11 @@ class Player:
         self._opened.append(made)
         return made
 
+    @property
+    def newest(self) -> ConnectionScript:
+        """The connection that was given out last."""
+        return self.script.connections[len(self._opened) - 1]
+
     def decide(self, what: str) -> None:
         """A timer of the runner decided something; it must be what was decided here when recorded, not too early."""
         if self._opened:
@@ -175,6 +180,18 @@ class Player:
             raise self.diverge(
                 "the lifecycle ended early", place=f"step {self._decisions + 1}", detail=f"recorded: {expected}"
             ) from None
+
+    def leave(self, kept: TakeScript) -> None:
+        """The session goes on without the recording, on its newest connection: raises for what was recorded before
+        that, `kept`, and never played.
+        """
+        self.raise_pending()
+        for one in self._opened[:-1]:
+            one.check_all_played()
+        played, recorded = (self._gates, self._decisions), (len(kept.gates), len(kept.decisions))
+        if played != recorded:
+            detail = "recorded: {} gate attempts, {} steps\nthis run: {}, {}".format(*recorded, *played)
+            raise self.diverge("the session came here on another way than recorded", detail=detail) from None
 
     def describe(self) -> str:
         """What the playing connection waits for, in words for the explanation of a hang."""

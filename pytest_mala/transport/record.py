@@ -86,13 +86,25 @@ class Recorder:
     def connection(self, purpose: str, options: Any) -> RecordingTransport:
         """The transport of the session's next connection; nothing is started before it is connected."""
         self._connections += 1
-        for variables in secret_options(options):
-            self._scrubber.learn(variables)
+        inner, stderr = self.start(options)
         self.observer.connection(self._connections, purpose, getattr(options, "resume", None))
         self.note("connect", c=self._connections, purpose=purpose, body=options_text(options))
-        stderr: list[str] = []
-        inner = self._start(dataclasses.replace(options, stderr=stderr.append))
         return RecordingTransport(self, self._connections, inner, stderr)
+
+    def start(self, options: Any) -> tuple[WireTransport, list[str]]:
+        """The SDK's own transport, not connected yet, and the list that its stderr goes to line by line."""
+        for variables in secret_options(options):
+            self._scrubber.learn(variables)
+        stderr: list[str] = []
+        return self._start(dataclasses.replace(options, stderr=stderr.append)), stderr
+
+    def go_on(self, kept: Sequence[dict[str, Any]], *, connections: int, turns: int) -> None:
+        """The session began with what an earlier recording holds: `kept` are the journal entries of that, which were
+        scrubbed and hidden when they were recorded; so many connections and turns are in it.
+        """
+        for number, entry in enumerate(kept, start=1):
+            self._journal.append(entry, sync=number == len(kept))
+        self._connections, self._turns = connections, turns
 
     def decide(self, what: str) -> None:
         """A timer of the runner decided something: a barrier for the frames that come after it (design D7)."""

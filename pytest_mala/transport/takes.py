@@ -1,25 +1,37 @@
 """From journal entries to the interactions of a take, and from a take back to the steps that replay walks (design D6).
 
 Both directions are pure. A journal entry is a JSON object with `k` (its kind) and `t` (seconds since the recording
-began); entries of a connection also have its number `c`. Kinds: take (what is known before it begins), proof, connect,
-send, recv, tree, decide, end, turn, gate, state.
+began); entries of a connection also have its number `c`. Kinds: take (what is known before it begins), proof, kept (an
+interaction of an earlier recording, as it is), connect, send, recv, tree, decide, end, turn, gate, state.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_mala.transport.cassette import Interaction
 from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_interaction, place_of
 
-__all__ = ["ConnectionScript", "Entry", "GateScript", "Step", "TakeScript", "cli_version", "interactions", "read_take"]
+__all__ = [
+    "ConnectionScript",
+    "Entry",
+    "GateScript",
+    "Step",
+    "TakeScript",
+    "cli_version",
+    "interactions",
+    "kept_entry",
+    "read_take",
+]
 
 Entry = Mapping[str, Any]
 Canonical = Callable[[Any, int], Any]
+
+_ON_A_CONNECTION = ("CONNECT", "QUERY", "CONTROL", "END")
 
 
 def is_initiator(frame: Mapping[str, Any]) -> bool:
@@ -90,6 +102,18 @@ class _Writer:
 
     def proof(self, entry: Entry) -> None:
         """As well (transport/proof.py)."""
+
+    def kept(self, entry: Entry) -> None:
+        """The connection that goes on takes up what comes after it."""
+        response = dict(entry["response"])
+        one = _Open(entry["method"], entry["uri"], entry["body"], dict(entry["headers"]))
+        one.frames, one.ms = list(response.pop("frames", [])), list(response.pop("ms", []))
+        one.rest = response
+        self.all.append(one)
+        if (number := entry["c"]) and one.method != "END":
+            self.of_connection.setdefault(number, []).append(one)
+            kind = one.method.lower()
+            self.counts[number, kind] = self.counts.get((number, kind), 0) + 1
 
     def connect(self, entry: Entry) -> None:
         number = entry["c"]
@@ -255,10 +279,23 @@ class TakeScript:
         return sum(step.kind == "query" for one in self.connections for step in one.steps)
 
 
+def kept_entry(one: Interaction) -> dict[str, Any]:
+    """The journal entry that puts an interaction of an earlier recording into this one, unchanged."""
+    place = place_of(one)
+    return {"k": "kept", "t": 0.0, "c": place if one.method in _ON_A_CONNECTION else 0, **asdict(one)}
+
+
 def cli_version(entries: Iterable[Entry]) -> str:
     """The version that the CLI said at its first start; "unknown" if it never got that far."""
-    said = (entry["m"].get("claude_code_version") for entry in entries if entry["k"] == "recv")
+    said = (frame.get("claude_code_version") for entry in entries for frame in _said(entry))
     return next((version for version in said if version), "unknown")
+
+
+def _said(entry: Entry) -> Iterable[Mapping[str, Any]]:
+    """The frames of the CLI in a journal entry."""
+    if entry["k"] == "kept":
+        return [item["cli"] for item in entry["response"].get("frames", []) if "cli" in item]
+    return [entry["m"]] if entry["k"] == "recv" else []
 
 
 @dataclass(slots=True)

@@ -93,6 +93,15 @@ class Workspace:
         """Make the commits of a take and compare their ids; if it was edited, the recorded ids stay valid names."""
         loading.load(self._store, self._ledger, snapshots, is_edited=edited)
 
+    def go_on(self, kept: Sequence[Snapshot]) -> None:
+        """The agent works on from here, after the last of these snapshots: `capture` gives what they don't hold, also
+        what a later part of their take did.
+        """
+        commits = {one.id for snapshot in kept for one in snapshot.commits}
+        tags = {one.id for snapshot in kept for one in snapshot.tags}
+        known = {name: one for name, one in self._ledger.commits.items() if name in commits}
+        self._ledger = Ledger(commits=known, tags=self._ledger.tags & tags)
+
     def restore(self, snapshot: Snapshot) -> None:
         """The whole recorded state; whatever else is in the folder is removed, ignored files too."""
         stamp = self._stamps.next(snapshot.turn)

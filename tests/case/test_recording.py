@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from case_project import KEEP_TRANSCRIPTS, ROOT, Project
+from recordings import without_durations, without_times
 
-from pytest_mala.transport.cassette import Cassette, read
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pytest_mala.transport.cassette import read
 
 pytestmark = pytest.mark.cli
 
@@ -33,32 +29,6 @@ def isolated() -> tuple[str, ...]:
     if shutil.which("unshare") and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
         return ("unshare", "-n", "sh", "-c", LOOPBACK_ONLY, "sh")
     return ()
-
-
-def without_durations(cassette: Cassette) -> list[Any]:
-    """What must be equal in two recordings of one script: all but `ms`, and frames that may be missing."""
-    return [
-        dataclasses.replace(one, response=without_luck(one.response))
-        for take in cassette.takes
-        for one in take.interactions
-    ]
-
-
-def without_luck(response: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer without its times, and without trailing frames: those came behind the last result that the session
-    waited for. The CLI may be ended before it writes them, so by the format's definition they may be missing.
-    """
-    kept = {key: value for key, value in response.items() if key not in ("ms", "took_ms")}
-    if "frames" in kept:
-        kept["frames"] = [frame for frame in kept["frames"] if "trailing" not in frame]
-    return kept
-
-
-def without_times(transcript: str) -> list[str]:
-    """The transcript without its first column, and without lines about silence: one is there if nothing came for more
-    than 5 s, and for what takes about that long (a child of the CLI, a retry) the load of the machine decides.
-    """
-    return [line[11:] for line in transcript.splitlines() if "of silence)" not in line]
 
 
 def test_recording_the_samples_again_gives_the_committed_cassettes(project: Project, tmp_path: Path) -> None:
@@ -267,6 +237,8 @@ def test_stale_records_what_does_not_replay(project: Project) -> None:
     assert project.run("--mala-issues", "issues/calc-4.md").returncode == 1
     done = project.run("--mala-issues", "issues/calc-4.md", "--mala-lane=scripted", "--mala-record=stale")
     assert done.returncode == 0, done.stdout + done.stderr
+    why = "no turn is fresh; turn 1 of 1 answers a prompt that no longer exists"
+    assert f"note: recorded again from the first turn: {why}\n" in done.stdout
     assert (project.root / "states").read_text(encoding="utf-8") == "PROCESSING AWAITING_LOG RUNNING_GATE SUCCESS"
     assert project.run("--mala-issues", "issues/calc-4.md").returncode == 0
 
@@ -336,4 +308,5 @@ def test_stale_records_what_can_not_even_be_loaded(project: Project) -> None:
     cassette.write_text(cassette.read_text(encoding="utf-8").replace("scripted", "scriptet", 1), encoding="utf-8")
     done = project.run("--mala-issues", "issues/calc-4.md", "--mala-lane=scripted", "--mala-record=stale")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "note: recorded again from the first turn: cassettes/calc-4.yaml:839: the text does not match" in done.stdout
     assert project.run("--mala-issues", "issues/calc-4.md").returncode == 0

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import ROOT
 from pytest_mala.cli.prompting import prompt_folder
 from pytest_mala.errors import UsageError
 from pytest_mala.transport.cassette import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Said
 
+ROOT = Path(__file__).resolve().parents[2]
 WORDS = {
     "implementer_prompt": "You are working on one issue",
     "gate_followup": "did not pass the gate",

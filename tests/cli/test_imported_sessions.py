@@ -64,10 +64,10 @@ def brought_in(log: Path, folder: Path, **more: Any) -> Path:
     return import_log(Wanted(log=log, **{**given, "force": False, **more}), {}).cassette
 
 
-def case_of(folder: Path, name: str) -> Case:
+def case_of(folder: Path, name: str, lane: Lane = Lane.REPLAY, record: RecordMode = RecordMode.NONE) -> Case:
     settings = CaseSettings(
-        lane=Lane.REPLAY,
-        record=RecordMode.NONE,
+        lane=lane,
+        record=record,
         cassettes=folder / "cassettes",
         prompts=None,
         frozen=True,
@@ -193,6 +193,18 @@ class TestRealLogs:
         with vcr.VCR(record_mode="none").use_cassette(str(path)) as opened:
             bodies = [request.body.decode() for request in opened.requests]
         assert bodies == [one.body for one in read(path).takes[0].interactions]
+
+
+def test_where_what_is_stale_is_recorded_an_imported_session_is_played(real: Path) -> None:
+    """Nothing of it was ever sent, so nothing of it is stale."""
+    case = case_of(real, "short", lane=Lane.SCRIPTED, record=RecordMode.STALE)
+    case.prepare()
+    try:
+        result = asyncio.run(case.run())
+    finally:
+        case.close()
+    assert case.is_replayed
+    assert result.transcript == played(real, "short").transcript
 
 
 def test_the_prompts_of_a_session_are_sent_in_their_turn(real: Path) -> None:

@@ -426,3 +426,42 @@ def test_the_real_cli_resumes_from_a_log_written_of_frames(tmp_path):
     assert -1 not in places_in_text
     assert places_in_text == sorted(places_in_text)
     assert len(data_of(log.path(SESSION))) > before
+
+
+def test_a_log_that_is_handed_over_says_what_its_session_cost_and_is_written_no_more(tmp_path):
+    """The CLI takes no entry about costs without all of these numbers; it was measured."""
+    log = writer(tmp_path)
+    log.prompt("please", "s1")
+    log.frame(message("u1"))
+    usage = {"m": {"inputTokens": 400, "costUSD": 0.5}}
+    log.frame({"type": "result", "session_id": "s1", "total_cost_usd": 0.5, "modelUsage": usage})
+    before = data_of(log.path("s1"))
+    log.prompt("once more")
+    log.hand_over()
+    log.connection("s1")
+    log.prompt("and again", "s1")
+    log.frame(message("u2"))
+    *entries, prompt, cost = data_of(log.path("s1"))
+    assert entries == before
+    assert prompt["message"]["content"] == "once more"
+    assert cost == {
+        "type": "cost-state",
+        "sessionId": "s1",
+        "totalCostUSD": 0.5,
+        "totalAPIDuration": 0,
+        "totalAPIDurationWithoutRetries": 0,
+        "totalToolDuration": 0,
+        "totalLinesAdded": 0,
+        "totalLinesRemoved": 0,
+        "totalDuration": 0,
+        "startTime": 1767323045678,
+        "modelUsage": usage,
+        "hasUnknownModelCost": False,
+    }
+
+
+def test_a_session_without_a_log_has_no_costs_to_tell(tmp_path):
+    log = writer(tmp_path)
+    log.frame({"type": "result", "session_id": "s1", "total_cost_usd": 0.5})
+    log.hand_over()
+    assert not log.path("s1").exists()

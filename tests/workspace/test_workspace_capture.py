@@ -21,8 +21,8 @@ def commit(workspace, message="work"):
     sh(workspace.path, f"git add -A; git commit -qm '{message}'")
 
 
-def second(bench, first, snapshots, *, edited=False, path="repository"):
-    workspace = bench.prepare("second", path, recorded=first.base)
+def second(bench, first, snapshots, *, edited=False, path="repository", name="second"):
+    workspace = bench.prepare(name, path, recorded=first.base)
     workspace.load([Snapshot.from_data(json.loads(json.dumps(one.to_data()))) for one in snapshots], edited=edited)
     return workspace
 
@@ -56,6 +56,33 @@ def test_turns_are_recorded_as_differences_and_restored_in_any_order(bench):
     for number in (0, 1, 2, 3, 1, 3, 0, 2):
         again.restore(snapshots[number])
         assert (files(again.path), repository(again.path)) == pictures[number]
+
+
+AT_NOON = "export GIT_AUTHOR_DATE='1767225600 +0000' GIT_COMMITTER_DATE='1767225600 +0000'; "
+SECOND = AT_NOON + "echo two > two; git add -A; git commit -qm two; git tag -a t -m t"
+
+
+def test_work_that_goes_on_from_a_restored_turn_is_captured_whole(bench):
+    """Also where it does again what a later turn of the take did: that one is no longer part of it."""
+    first = bench.prepare("first", "repository")
+    sh(first.path, AT_NOON + "echo one >> calc.py; git commit -qam one")
+    one = first.capture(1)
+    sh(first.path, SECOND)
+    two = first.capture(2)
+
+    again = second(bench, first, [one, two])
+    again.restore(one)
+    again.go_on([one])
+    sh(again.path, SECOND)
+    assert again.capture(2) == two
+
+    third = second(bench, first, [one, two], name="third")
+    third.restore(two)
+    third.go_on([one, two])
+    sh(third.path, "echo three > three; git add -A; git commit -qm three")
+    three = third.capture(3)
+    assert [one.message for one in three.commits] == ["three\n"]
+    assert [one.message for one in three.ahead] == ["one\n", "two\n", "three\n"]
 
 
 def test_a_turn_without_changes_holds_no_commit_and_costs_one_process(bench, monkeypatch):

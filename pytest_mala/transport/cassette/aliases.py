@@ -25,6 +25,7 @@ _TASK_ID = re.compile(
     r"|((?:[a-z]+[_-])?[a-z]?)((?=[a-z0-9]*[0-9])[a-z0-9]{5,})"  # others are told from words by a digit
 )
 _RUN_ID = re.compile(r"[a-z0-9]{9}-[0-9a-f]{8}")  # of a background task: when it began, and a random number
+_NAMED = re.compile(r"(?<![0-9A-Za-z])(?:(\d{8})-(\d{4})-4000-8000-(\d{12})|(toolu|msg|req_api)_(\d+)_(\d{4,}))(?!\w)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ID_KEY = re.compile(r"(?:.*[_/]|.*(?=[IU]))?(?:id|ID|Id|uuid|UUID|Uuid)s?")
@@ -68,6 +69,7 @@ _CODES: Final = {
     "result": 16,
     "stream_event": 17,
 }
+_KINDS: Final = {code: kind for kind, code in _CODES.items()}
 _REQUESTS: Final = ("hook_callback", "can_use_tool", "mcp_message")
 _SYSTEM_FRAMES: Final = ("init", "session_state_changed")
 _FRAMES: Final = ("system", *_SYSTEM_FRAMES, "assistant", "user", "result", "stream_event")
@@ -95,6 +97,45 @@ class Aliases:
         fixed = self._replaced(frame, "", MAX_DEPTH, foreign=False)
         assert isinstance(fixed, dict)
         return fixed
+
+    def keep(self, value: Any, connection: int, key: str = "") -> None:
+        """Leave the names in this value of a cassette, recorded on this connection, as they are: further ids are
+        numbered on from them.
+        """
+        if isinstance(value, str):
+            for found in _NAMED.finditer(value):
+                self._keep(found)
+            if value not in self._names and _TASK_KEY.fullmatch(key):
+                self._keep_task(value, connection)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                self.keep(item, connection, name)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                self.keep(item, connection, key)
+
+    def _keep(self, found: re.Match[str]) -> None:
+        code, counted, uuid_number, shape, connection, number = found.groups()
+        if shape is not None:
+            self._keep_name(found.group(), shape, int(connection), int(number))
+        elif int(code) in _KINDS:
+            self._keep_name(found.group(), _KINDS[int(code)], int(counted), int(uuid_number))
+
+    def _keep_task(self, value: str, connection: int) -> None:
+        """Where the connection's number ends and the task's begins is not to be seen: the task's has zeros before it.
+
+        A task of an earlier connection is known already.
+        """
+        if run := re.fullmatch(r"(\d{9})-(\d{8})", value):
+            self._keep_name(value, "run", int(run[1]), int(run[2]))
+        elif (match := _TASK_ID.fullmatch(value)) is not None:
+            kind, rest = (match[1], match[2]) if match[1] else (match[3], match[4])
+            if rest.isdigit() and rest.startswith(str(connection)):
+                self._keep_name(value, kind + str(len(value)), connection, int(rest[len(str(connection)) :]))
+
+    def _keep_name(self, name: str, kind: str, counted: int, number: int) -> None:
+        self._names[name] = name
+        self._used[kind, counted] = max(self._used[kind, counted], number)
 
     def map_text(self, text: str) -> str:
         """The text with all known ids replaced; half a surrogate pair, which no file can hold, becomes U+FFFD."""

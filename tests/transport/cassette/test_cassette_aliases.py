@@ -245,3 +245,47 @@ def test_an_id_of_a_list_is_named_by_the_key_of_the_list() -> None:
 def test_what_has_not_the_form_of_an_id_is_kept(value: object) -> None:
     frame = {"type": "user", "session_id": value, "agent_id": value, "uuid": value, "request_id": value}
     assert canonical(frame) == [frame]
+
+
+def named(aliases: Aliases, frames: list[dict]) -> list[dict]:
+    """The frames as a CLI says them that took up the session under its new names."""
+    return json.loads(aliases.map_text(json.dumps(frames)))
+
+
+@pytest.mark.parametrize("kept", [1, 8, 20, 30])
+def test_names_go_on_behind_those_that_are_kept(kept: int) -> None:
+    """A session that is recorded in two goes, the second one behind a cassette, is as one that is recorded in one."""
+    frames = [frame for _, frame in frames_of("one")]
+    first = Aliases()
+    before = [first.canonical(frame, 1) for frame in frames[:kept]]
+    rest = named(first, frames[kept:])
+    second = Aliases()
+    second.keep(before, 1)
+    assert [second.canonical(frame, 1) for frame in rest] == canonical(*frames)[kept:]
+    assert [second.canonical(frame, 1) for frame in before] == before
+
+
+def test_names_of_tasks_are_kept_and_go_on() -> None:
+    frames = [
+        {"type": "system", "task_id": f"b{number}a2c3d4e", "run_id": f"mj{number}x9k2lq-0a1b2c{number:02d}"}
+        for number in range(1, 5)
+    ]
+    whole = Aliases()
+    expected = [whole.canonical(frame, connection) for connection, frame in zip((1, 1, 2, 2), frames, strict=True)]
+    for kept in range(1, 4):
+        aliases = Aliases()
+        for connection, frame in zip((1, 1, 2)[:kept], expected, strict=False):
+            aliases.keep(frame, connection)
+        rest = [
+            aliases.canonical(frame, connection)
+            for connection, frame in zip((1, 1, 2, 2)[kept:], frames[kept:], strict=True)
+        ]
+        assert rest == expected[kept:]
+        assert aliases.map_text(f"see {expected[0]['task_id']}") == f"see {expected[0]['task_id']}"
+
+
+def test_a_new_session_beside_one_that_is_kept_is_the_second() -> None:
+    aliases = Aliases()
+    aliases.keep(canonical({"type": "system", "session_id": SESSION}), 1)
+    (frame,) = [aliases.canonical({"type": "system", "session_id": TWO}, 3)]
+    assert frame["session_id"] == "00000001-0000-4000-8000-000000000002"
