@@ -52,6 +52,8 @@ async def record(
         async with ClaudeSDKClient(options, transport=transport) as client:
             await turn(client, "please")
         recorder.turn_ended()
+    if play.player.script.trees:
+        play.player.turn_ended()
     play.player.finish()
     return journal
 

@@ -192,6 +192,33 @@ class TestHooks:
                 await turn(client, "please")
         play.player.finish()
 
+    async def test_ids_that_no_client_gives_to_these_hooks(self, tape: Tape, clock: VirtualClock) -> None:
+        """Else the frames that name hook_0 would call a hook that the recording does not have."""
+        hooks = {"PreToolUse": [{"matcher": None, "hookCallbackIds": ["hook_8"]}]}
+        tape.connect(hooks=hooks).prompt("please").hook(0).answer({}).result().end()
+        said = await diverging(Play(tape), clock, hooks={"PreToolUse": [allow]})
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == f"{where}: the hooks were recorded as hook_8, and are hook_0 now\n{REMEDY}"
+
+    async def test_no_hooks_are_told_in_one_way(self, tape: Tape, clock: VirtualClock) -> None:
+        said = await diverging(Play(tape.connect(hooks={}).prompt("please").result().end()), clock)
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == (
+            f"{where}: the control request initialize is not what was recorded\n"
+            f"  $.hooks: recorded {{}}, now None\n{REMEDY}"
+        )
+
+    @pytest.mark.parametrize(
+        ("hooks", "told"),
+        [({"Stop": []}, "Stop"), ({"Stop": [{"matcher": "B", "hookCallbackIds": []}]}, 'Stop {"matcher": "B"}')],
+    )
+    async def test_what_is_told_about_no_hook_at_all(
+        self, tape: Tape, clock: VirtualClock, hooks: dict[str, Any], told: str
+    ) -> None:
+        said = await diverging(Play(tape.connect(hooks=hooks).prompt("please").result().end()), clock)
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == f"{where}: the hook {told}[0] was recorded and is not registered now\n{REMEDY}"
+
     async def test_a_hook_that_never_answers_is_the_cause_that_is_told(self, tape: Tape, clock: VirtualClock) -> None:
         async def silent(*_: Any) -> dict[str, Any]:
             await asyncio.Event().wait()
