@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -372,6 +373,33 @@ class TestEnds:
         with clock, pytest.raises(Exception, match=r"^why$"):
             async with play.client() as client:
                 await turn(client, "please")
+
+    @pytest.mark.parametrize(
+        ("how", "more", "why"),
+        [
+            ("eof", {}, "Cannot write to terminated process (exit code: 0)"),
+            (
+                "error",
+                {"error": {"type": "ProcessError", "text": "it died"}, "exit_status": 1},
+                "Cannot write to process that exited with error: it died",
+            ),
+        ],
+    )
+    async def test_nothing_can_be_written_to_a_cli_that_has_ended(
+        self, tape: Tape, clock: VirtualClock, how: str, more: dict[str, Any], why: str
+    ) -> None:
+        """The recorded prompt was written down and then refused, so the same one is refused again."""
+        from claude_agent_sdk import CLIConnectionError, ProcessError
+
+        play = Play(tape.connect().prompt("please").text("x").end(how, **more).prompt("go on"))
+        with clock:
+            async with play.client() as client:
+                with suppress(ProcessError):
+                    await turn(client, "please")
+                with pytest.raises(CLIConnectionError) as caught:
+                    await client.query("go on")
+        assert str(caught.value) == why
+        play.player.finish()
 
     async def test_a_connection_that_could_not_be_made(self, tape: Tape, clock: VirtualClock) -> None:
         from claude_agent_sdk import CLIConnectionError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_mala.testing.conformance.exchange import Ends, Hears, HearsTheEnd, Says
 from pytest_mala.testing.conformance.leftovers import Leftovers
@@ -12,6 +12,9 @@ from pytest_mala.testing.conformance.wire import END, BrokenRuleError, in_words,
 
 if TYPE_CHECKING:
     from pytest_mala.testing.conformance.wire import Bench, Wire
+
+_SETTLES: Final = 2.0
+"""Seconds in which the loop gives back what was closed."""
 
 
 async def ends_reading(bench: Bench) -> None:
@@ -57,7 +60,7 @@ async def nothing_left(bench: Bench) -> None:
     before = Leftovers.now()
     await whole_life(bench)
     await short_life(bench)
-    if left := await before.since(limit=2.0):
+    if left := await before.since(limit=min(bench.limit, _SETTLES)):
         raise BrokenRuleError("nothing that is left behind after close()", left)
 
 

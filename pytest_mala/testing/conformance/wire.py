@@ -50,14 +50,14 @@ class Bench:
 
     def __init__(self, make: Make, limit: float) -> None:
         self._make = make
-        self._limit = limit
+        self.limit = limit
         self._made: list[Wire] = []
 
     async def wire(self, *steps: Step, is_refused: bool = False, is_stubborn: bool = False) -> Wire:
         """A transport that is not connected."""
         made = self._make(Exchange(steps=steps, is_refused=is_refused, is_stubborn=is_stubborn))
         transport = await made if isinstance(made, Awaitable) else made
-        self._made.append(Wire(transport, self._limit))
+        self._made.append(Wire(transport, self.limit))
         return self._made[-1]
 
     async def connected(self, *steps: Step, is_stubborn: bool = False) -> Wire:
@@ -70,7 +70,7 @@ class Bench:
         """Close what a broken rule left open; whether that works is the matter of other rules."""
         for one in self._made:
             try:
-                async with asyncio.timeout(self._limit):
+                async with asyncio.timeout(self.limit):
                     await one.transport.close()
             except Exception:  # noqa: S112 - told by the rules about closing
                 continue
