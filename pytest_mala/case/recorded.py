@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_mala.transport.cassette import Take
+    from pytest_mala.transport.cassette import Interaction, Take
     from pytest_mala.transport.takes import GateScript, TakeScript
     from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Change, Commit, Tag
@@ -90,7 +90,8 @@ def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) 
     try:
         script = read_take(take.interactions)
         base, snapshots = read_base(script), read_snapshots(script)
-        check_trees(script, base, snapshots, keeps_ignored=keeps_ignored)
+        known = check_trees(base, snapshots, keeps_ignored=keeps_ignored)
+        check_named_trees(take.interactions, known)
         check_results(script.gates)
     except TakeError as error:
         raise CassetteError(path, str(error), _line(path, cassette, error.uri, error.where)) from None
@@ -101,10 +102,10 @@ def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) 
 
 
 def _line(path: Path, cassette: Cassette, uri: str, below: tuple[str | int, ...]) -> int | None:
-    """Where in the file something stands; takes stand one after the other in it."""
+    """Where in the file something stands, or would stand; takes stand one after the other in it."""
     everything = (one for take in cassette.takes for one in take.interactions)
     index = next((index for index, one in enumerate(everything) if one.uri == uri), None)
-    return None if index is None else line_of(path, ("interactions", index, *below))
+    return line_of(path, ("interactions",) if index is None else ("interactions", index, *below))
 
 
 class RecordedError(Exception):
@@ -118,11 +119,14 @@ class RecordedError(Exception):
 def read_base(script: TakeScript) -> Base:
     """The commit that the agent started from; it stands before the first turn. Raises RecordedError."""
     place = "turn/0/tree"
-    data = script.trees.get(0, {}).get("base")
+    recorded = script.trees.get(0, {})
+    data = recorded.get("base")
     if data is None:
         raise RecordedError(place, "the take has no base (expected a TREE interaction at turn/0/tree)")
     if not isinstance(data, dict) or not {"kind", "tree", "commit"} <= data.keys() <= {*Base.__dataclass_fields__}:
         raise RecordedError(place, f"base: expected a mapping of {', '.join(Base.__dataclass_fields__)}")
+    if len(recorded) > 1:
+        raise RecordedError(place, f"expected nothing but the base, got {', '.join(sorted(recorded))[:80]}")
     for key in ("tree", "commit"):
         if not isinstance(data[key], str) or not _ID.fullmatch(data[key]):
             raise RecordedError(place, f"base.{key}: expected the 40 hexadecimal digits of an id, got {data[key]!r}")
@@ -152,8 +156,9 @@ def read_snapshots(script: TakeScript) -> dict[int, Snapshot]:
     return found
 
 
-def check_trees(script: TakeScript, base: Base, snapshots: Mapping[int, Snapshot], *, keeps_ignored: bool) -> None:
-    """Raises RecordedError if trees name what is not there, lead out of the workspace, or contradict themselves.
+def check_trees(base: Base, snapshots: Mapping[int, Snapshot], *, keeps_ignored: bool) -> set[str]:
+    """The ids of all commits. Raises RecordedError if trees name what is not there, lead out of the workspace, or
+    contradict themselves.
 
     `keeps_ignored`: the workspace has patterns of ignored files to keep, so its files may differ from a clean HEAD.
     """
@@ -179,11 +184,16 @@ def check_trees(script: TakeScript, base: Base, snapshots: Mapping[int, Snapshot
         }
         _check_known(place, base, known, named)
         _check_claims(place, one, ledger, keeps_ignored=keeps_ignored)
-    for step in (step for connection in script.connections for step in connection.steps if step.kind == "tree"):
-        if step.value not in known:
-            raise RecordedError(
-                f"turn {step.turn}", f"a frame names the tree {step.value[:80]!r}, which no commit of the take has"
-            )
+    return known
+
+
+def check_named_trees(recorded: Iterable[Interaction], known: set[str]) -> None:
+    """Raises TakeError for a frame that names a tree which no commit of the take has."""
+    for one in recorded:
+        for index, item in enumerate(one.response.get("frames", [])):
+            if (tree := item.get("tree")) is not None and tree not in known:
+                what = f"expected the id of a commit of this take, got {tree[:80]!r}"
+                raise TakeError(one, ("response", "frames", index, "tree"), what)
 
 
 def check_results(gates: Mapping[int, GateScript]) -> None:

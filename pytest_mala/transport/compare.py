@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -100,8 +101,13 @@ def _differences(recorded: Any, now: Any, path: str) -> Iterator[str]:
             yield from _differences(one, other, f"{path}[{number}]")
     elif _is_long(recorded) and _is_long(now) and recorded != now:
         yield f"{path}: {word_diff(recorded, now)}"
-    elif recorded != now or type(recorded) is not type(now):
+    elif recorded != now or type(recorded) is not type(now) or _sign(recorded) != _sign(now):
         yield f"{path}: recorded {_short(recorded)}, now {_short(now)}"
+
+
+def _sign(value: Any) -> float:
+    """Of a float: to Python, 0.0 and -0.0 are equal."""
+    return math.copysign(1, value) if isinstance(value, float) else 0.0
 
 
 def _is_long(value: Any) -> bool:

@@ -86,7 +86,8 @@ class Matching:
                 hooks = HookIds.match(recorded.get("hooks"), now.get("hooks"))
             except HookMismatchError as error:
                 return Difference(what=str(error)), None
-            recorded, now = {**recorded, "hooks": None}, {**now, "hooks": None}
+            if recorded.get("hooks") and now.get("hooks"):  # {} instead of null is a difference that has no hook
+                recorded, now = {**recorded, "hooks": None}, {**now, "hooks": None}
         if difference := json_difference(recorded, now):
             what = f"the control request {now.get('subtype')} is not what was recorded"
             return Difference(what=what, detail=difference), hooks

@@ -175,6 +175,8 @@ class Player:
             one.check_all_played()
         if self._gates < len(self.script.gates):
             raise self.diverge(f"gate attempt {self._gates + 1} was recorded and never made") from None
+        if self._turns < (last := max(self.script.trees, default=0)):
+            raise self.diverge(f"the tree of turn {last} was recorded and never came to") from None
         if self._decisions < len(self.script.decisions):
             expected = self.script.decisions[self._decisions]
             raise self.diverge(

@@ -177,6 +177,7 @@ class RecordingTransport:
         self._inner = inner
         self._stderr = stderr
         self._ended = False
+        self._is_input_ended = False
 
     async def connect(self) -> None:
         """Start what is inside; a failure, or that we waited no longer, is recorded as the connection's end."""
@@ -190,13 +191,16 @@ class RecordingTransport:
             raise
 
     async def write(self, data: str) -> None:
-        """Record each line, then send all of them."""
+        """Record each line, then send all of them. What the transport inside refuses never went over the wire."""
+        if is_refused := self._is_input_ended or not self._inner.is_ready():
+            await self._inner.write(data)
         for line in data.splitlines():
             if line.strip():
                 frame = json.loads(line)
                 self._recorder.note("send", c=self._number, m=frame)
                 self._recorder.observer.frame("sdk", frame)
-        await self._inner.write(data)
+        if not is_refused:
+            await self._inner.write(data)
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         """Hand on each frame after it was recorded; the end of the stream is recorded too, with its error."""
@@ -234,6 +238,7 @@ class RecordingTransport:
 
     async def end_input(self) -> None:
         """Tell what is inside that nothing more will be written."""
+        self._is_input_ended = True
         await self._inner.end_input()
 
     def terminate(self) -> None:

@@ -50,6 +50,9 @@ class ReplayTransport:
         self._hooks = HookIds()
         self._ready = False
         self._closed = False
+        self._is_input_ended = False
+        self._next = 0  # where a new reader begins: behind the last frame that was handed on
+        self._broken = ""  # why nothing can be written: the recorded CLI has ended
         self._changed = asyncio.Event()
 
     async def connect(self) -> None:
@@ -67,7 +70,11 @@ class ReplayTransport:
     async def write(self, data: str) -> None:
         """Compare each line with the recording. A difference in what the client begins is raised here, one in an
         answer by the reader: an exception inside the SDK's handler task would be lost (sdk.md 2).
+
+        Where the SDK's own transport could write nothing, its error is raised; what it never sent was not recorded.
         """
+        if not self._ready or self._is_input_ended:
+            raise _connection_error("the transport is not ready for writing")
         for line in data.splitlines():
             if not line.strip():
                 continue
@@ -78,10 +85,14 @@ class ReplayTransport:
             else:
                 self._answer(frame)
         self.wake()
+        if self._broken:
+            raise _connection_error(self._broken)
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         """The recorded frames, each when its time has come and the client did what came before it."""
-        for at, step in enumerate(self._steps):
+        if not self._ready and not self._closed:
+            raise _connection_error("the transport is not connected")
+        for at, step in enumerate(self._steps[self._next :], self._next):
             self._at = at
             match step.kind:
                 case "query" | "control" | "decision":
@@ -92,11 +103,15 @@ class ReplayTransport:
                     await self._until(lambda step=step: not self._unanswered(step))  # type: ignore[misc]
                     await self._until_due(at, step)
                     if not self._closed:
+                        self._next = at + 1
                         yield self._delivered(step)
                 case "end" if step.value == "eof":
+                    self._broken = "Cannot write to terminated process (exit code: 0)"
                     return
                 case "end" if step.value == "error":
-                    raise self._recorded_error(step)
+                    error = self._recorded_error(step)
+                    self._broken = f"Cannot write to process that exited with error: {error}"
+                    raise error
                 case _:
                     pass
             if self._closed:
@@ -116,6 +131,7 @@ class ReplayTransport:
 
     async def end_input(self) -> None:
         """The client will write nothing more."""
+        self._is_input_ended = True
 
     def wake(self) -> None:
         """Let the reader look again at what it waits for."""
@@ -341,6 +357,12 @@ class ReplayTransport:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _connection_error(text: str) -> Exception:
+    import claude_agent_sdk  # here: the SDK costs 0.8 s and this error is rare
+
+    return claude_agent_sdk.CLIConnectionError(text)
 
 
 def _tool_ids(frame: Mapping[str, Any]) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_mala.transport.cassette import Interaction
 from pytest_mala.transport.turns import TurnWatch
-from pytest_mala.transport.wellformed import TakeError, check_interaction, place_of
+from pytest_mala.transport.wellformed import TakeError, check_head, check_interaction, place_of
 
 __all__ = [
     "ConnectionScript",
@@ -323,6 +323,7 @@ class _Reader:
 
     def add(self, one: Interaction) -> None:
         number = place_of(one)
+        check_head(one)
         check_interaction(one)
         if one.uri in self.places:
             raise TakeError(one, (), "this place stands twice in the take")
@@ -346,7 +347,11 @@ class _Reader:
         self.begin("control", one, number)
 
     def begin(self, kind: str, one: Interaction, number: int) -> None:
-        self.lines(one, number).add(kind, self.turn, one.body, headers=one.headers)
+        lines = self.lines(one, number)
+        expected = 1 + sum(step.kind == kind for step in lines.steps)
+        if one.uri.rpartition("/")[2] != str(expected):
+            raise TakeError(one, (), f"expected {kind} {expected} of its connection: they are numbered upwards from 1")
+        lines.add(kind, self.turn, one.body, headers=one.headers)
         self.frames(one, number)
 
     def frames(self, one: Interaction, number: int) -> None:

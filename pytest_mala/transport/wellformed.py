@@ -14,11 +14,11 @@ from pytest_mala.errors import HarnessError
 from pytest_mala.transport.cassette import MAX_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_mala.transport.cassette import Interaction
 
-__all__ = ["TakeError", "check_interaction", "frame_problem", "place_of"]
+__all__ = ["TakeError", "check_head", "check_interaction", "frame_problem", "place_of"]
 
 Where = tuple[str | int, ...]
 
@@ -40,6 +40,10 @@ _KEYS: Final = {
     "GATE": frozenset({"checks", "took_ms"}),
 }
 """What a response may hold besides the lifecycle's decisions; a TREE is read by the room of the workspace."""
+
+_HEADERS: Final = {"CONNECT": ("purpose",), "QUERY": ("session",), "CONTROL": ("id",)}
+_SPOKEN: Final = ("CONNECT", "QUERY", "CONTROL", "END")
+"""The methods whose body says something; the others have none."""
 
 _ENDS: Final = ("eof", "error", "closed")
 _SESSION_ID: Final = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
@@ -102,6 +106,19 @@ def _shown_place(where: Where) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where).lstrip(".")
 
 
+def check_head(one: Interaction) -> None:
+    """Raises TakeError for headers and bodies that nobody would read: they look as if they said something."""
+    known = _HEADERS.get(one.method, ())
+    if tuple(one.headers) != known:
+        raise TakeError(one, ("request", "headers"), f"expected {_listed(known)}, got {_listed(one.headers)}")
+    if one.body and one.method not in _SPOKEN:
+        raise TakeError(one, ("request", "body"), f"expected nothing, got {one.body[:80]!r}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
 def _check_response(one: Interaction) -> None:
     response = one.response
     known = _KEYS.get(one.method)
@@ -142,7 +159,7 @@ def _check_gate(response: Mapping[str, Any]) -> None:
 def _check_request(body: str) -> None:
     """What the SDK asked of the CLI; the hooks of an initialize request are paired with those of the run."""
     try:
-        request = _expect(json.loads(body), (), dict)
+        request = _expect(json.loads(body, object_pairs_hook=_unique), (), dict)
     except (ValueError, RecursionError):
         raise _WrongError((), "expected the JSON of a control request") from None
     _expect(request.get("subtype"), (), str)
@@ -150,6 +167,14 @@ def _check_request(body: str) -> None:
     for matchers in (hooks or {}).values():
         for matcher in _each(matchers, (), dict):
             _texts(matcher.get("hookCallbackIds", []), ())
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise _WrongError((), f"the key {twice[:80]!r} stands twice in one mapping")
+    return found
 
 
 def _check_frame(frame: Mapping[str, Any], where: Where, *, is_ours: bool) -> None:

@@ -98,6 +98,24 @@ TAKES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         body("CONTROL", '{"subtype": "initialize", "hooks": {"Stop": [1]}}'),
         f"{CONTROL}: request.body: expected a mapping, got 1",
     ),
+    "body-key-twice": (
+        body("CONTROL", '{"subtype": "initialize", "hooks": null, "subtype": "initialize"}'),
+        f"{CONTROL}: request.body: the key 'subtype' stands twice in one mapping",
+    ),
+    "body-of-a-gate": (body("GATE", "passed"), f"{GATE}: request.body: expected nothing, got 'passed'"),
+    "header-odd": (
+        lambda data: by_method(data, "CONNECT")["request"].update(headers={"purposes": ["work"]}),
+        "interaction CONNECT claude-sdk://NAME/1/connection/1: request.headers: expected purpose, got purposes",
+    ),
+    "header-more": (
+        lambda data: by_method(data, "GATE")["request"].update(headers={"attempt": ["1"]}),
+        f"{GATE}: request.headers: expected none, got attempt",
+    ),
+    "query-7": (
+        place("QUERY", "query/1", "query/7"),
+        "interaction QUERY claude-sdk://NAME/1/connection/1/query/7: "
+        "expected query 1 of its connection: they are numbered upwards from 1",
+    ),
     "place-odd": (place("GATE", "gate/1", "gate/\xb2"), f"{GATE[:-1]}\xb2: {PLACES}"),
     "place-zero": (place("GATE", "gate/1", "gate/0"), f"{GATE[:-1]}0: {PLACES}"),
     "place-twice": (
@@ -213,6 +231,10 @@ TAKES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda data: by_method(data, "TREE")["response"]["base"].update(colour="red"),
         f"turn/0/tree: base: expected a mapping of {BASE}",
     ),
+    "base-frames": (
+        lambda data: by_method(data, "TREE")["response"].update(ms=[1], frames=[{"decision": "idle"}]),
+        "turn/0/tree: expected nothing but the base, got base, frames, ms",
+    ),
     "base-kind": (
         lambda data: by_method(data, "TREE")["response"]["base"].update(kind="castle"),
         "turn/0/tree: base.kind: expected template or repository, got 'castle'",
@@ -253,7 +275,7 @@ TAKES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "tree-option": (
         lambda data: insert(data, {"tree": "--index-output=/tmp/evil"}),
-        "turn 1: a frame names the tree '--index-output=/tmp/evil', which no commit of the take has",
+        f"{QUERY}[5].tree: expected the id of a commit of this take, got '--index-output=/tmp/evil'",
     ),
     "gitlink": (
         write_file("x", f"{ANOTHER} x\nM 100644 inline evil\ndata 0\n", "160000"),
@@ -297,6 +319,15 @@ DIVERGED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda data: data.update(interactions=data["interactions"][:2]),
         "cassettes/no-frames.yaml: connection 1 (work): the control request initialize was sent, "
         "but the recording ends here (0 of 0 frames played)",
+    ),
+    "tree-unplayed": (
+        lambda data: data["interactions"].append(
+            {
+                "request": {**by_method(data, "TREE", 1)["request"], "uri": "claude-sdk://tree-unplayed/1/turn/2/tree"},
+                "response": {**tree(data), "turn": 2, "commits": []},
+            }
+        ),
+        "cassettes/tree-unplayed.yaml: the tree of turn 2 was recorded and never came to",
     ),
     "result-bare": (
         lambda data: answer(data)["frames"].__setitem__(13, {"cli": {"type": "result"}}),

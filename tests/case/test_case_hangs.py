@@ -134,14 +134,15 @@ def test_an_interrupt_that_is_never_answered_costs_its_bound_and_no_more(tape: S
 
 
 def test_a_cli_that_never_answers_initialize(tape: SessionTape, tmp_path: Path) -> None:
-    tape.unanswered_connect().over().failed()
+    tape.unanswered_connect().end()
+    tape.failed()
     why = "the CLI did not answer the control request initialize within 60 s"
     assert ended(play(tmp_path, tape), EndReason.AGENT_ERROR, 60) == why
 
 
 def test_a_session_whose_time_is_up_before_it_is_connected(tape: SessionTape, tmp_path: Path) -> None:
     """Here the decision comes after the end of the connection: it is left before anybody asks why."""
-    tape.unanswered_connect().over().add("decide", c=1, what="timeout")
+    tape.unanswered_connect().end().add("decide", c=1, what="timeout")
     tape.failed()
     assert ended(play(tmp_path, tape, limits="{timeout: 30s}"), EndReason.TIMEOUT, 30) == (
         f"Timeout after 30 seconds: {NOTHING_ELSE}connecting (state PROCESSING, turn 1); "

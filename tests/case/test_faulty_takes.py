@@ -220,7 +220,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "a tree that no commit has": (
         lambda tape: tape.add("tree", c=1, id="f" * 40).result().over().passed(),
-        f"{PLACE}: turn 1: a frame names the tree '{'f' * 40}', which no commit of the take has; {ANEW}",
+        f"{PLACE}:69: interaction QUERY claude-sdk://x-1/1/connection/1/query/1: "
+        f"response.frames[2].tree: expected the id of a commit of this take, got '{'f' * 40}'; {ANEW}",
     ),
     "a decision that no session makes": (
         lambda tape: tape.decided("dance", after=1).result().over().passed(),
@@ -271,20 +272,21 @@ def test_a_take_of_nothing(tmp_path: Path) -> None:
 def test_a_take_without_a_base(tmp_path: Path) -> None:
     what = "turn/0/tree: the take has no base (expected a TREE interaction at turn/0/tree)"
     tape = begun().result().over().passed()
-    assert told(play(tmp_path, tape, with_base=False)) == f"{PLACE}: {what}; {ANEW}"
+    assert told(play(tmp_path, tape, with_base=False)) == f"{PLACE}:10: {what}; {ANEW}"
 
 
 def test_a_cli_that_could_not_be_started(tmp_path: Path) -> None:
     tape = SessionTape().add("connect", c=1, purpose="work", body=options_with())
     tape.c = 1
-    tape.over(how="error", error={"type": "CLINotFoundError", "text": "no CLI"}).failed()
+    tape.end("error", error={"type": "CLINotFoundError", "text": "no CLI"}).failed()
     assert told(play(tmp_path, tape)) == "agent-error: no CLI"
 
 
 def test_a_cli_that_refuses_to_begin(tmp_path: Path) -> None:
     tape = SessionTape().unanswered_connect()
     answer = {"subtype": "error", "request_id": "req_1", "error": "not today"}
-    tape.recv({"type": "control_response", "response": answer}).over().failed()
+    tape.recv({"type": "control_response", "response": answer}).end()
+    tape.failed()
     assert told(play(tmp_path, tape)) == "agent-error: not today"
 
 

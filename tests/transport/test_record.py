@@ -52,6 +52,8 @@ async def record(
         async with ClaudeSDKClient(options, transport=transport) as client:
             await turn(client, "please")
         recorder.turn_ended()
+    if play.player.script.trees:
+        play.player.turn_ended()
     play.player.finish()
     return journal
 
@@ -133,6 +135,34 @@ async def test_an_end_tells_how_it_came(tape: Tape, clock: VirtualClock) -> None
     assert (end["k"], end["how"], end["exit_status"]) == ("end", "error", -9)
     assert end["error"]["type"] == "ProcessError"
     assert end["error"]["text"].startswith("it died")
+
+
+async def test_what_was_refused_was_never_sent(tape: Tape, clock: VirtualClock) -> None:
+    from claude_agent_sdk import ClaudeAgentOptions, CLIConnectionError
+
+    play, journal = Play(tape.connect().prompt("please").end()), Entries()
+    recorder = Recorder(
+        journal,
+        Names({}),
+        Listener(),
+        clock=clock,
+        start=lambda options: play.player.connection("work", object()),
+        note_tree=lambda: None,
+        capture=lambda number: {},
+    )
+    asked = '{"type": "user", "message": {"role": "user", "content": "please"}}\n'
+    with clock:
+        transport = recorder.connection("work", ClaudeAgentOptions())
+        with pytest.raises(CLIConnectionError):
+            await transport.write(asked)
+        await transport.connect()
+        await transport.end_input()
+        with pytest.raises(CLIConnectionError):
+            await transport.write(asked)
+        await transport.close()
+        with pytest.raises(CLIConnectionError):
+            await transport.write(asked)
+    assert [entry["k"] for entry in journal.all] == ["connect", "end"]
 
 
 async def test_decisions_states_and_gates_are_entries(clock: VirtualClock) -> None:

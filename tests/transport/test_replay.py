@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -192,6 +193,33 @@ class TestHooks:
                 await turn(client, "please")
         play.player.finish()
 
+    async def test_ids_that_no_client_gives_to_these_hooks(self, tape: Tape, clock: VirtualClock) -> None:
+        """Else the frames that name hook_0 would call a hook that the recording does not have."""
+        hooks = {"PreToolUse": [{"matcher": None, "hookCallbackIds": ["hook_8"]}]}
+        tape.connect(hooks=hooks).prompt("please").hook(0).answer({}).result().end()
+        said = await diverging(Play(tape), clock, hooks={"PreToolUse": [allow]})
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == f"{where}: the hooks were recorded as hook_8, and are hook_0 now\n{REMEDY}"
+
+    async def test_no_hooks_are_told_in_one_way(self, tape: Tape, clock: VirtualClock) -> None:
+        said = await diverging(Play(tape.connect(hooks={}).prompt("please").result().end()), clock)
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == (
+            f"{where}: the control request initialize is not what was recorded\n"
+            f"  $.hooks: recorded {{}}, now None\n{REMEDY}"
+        )
+
+    @pytest.mark.parametrize(
+        ("hooks", "told"),
+        [({"Stop": []}, "Stop"), ({"Stop": [{"matcher": "B", "hookCallbackIds": []}]}, 'Stop {"matcher": "B"}')],
+    )
+    async def test_what_is_told_about_no_hook_at_all(
+        self, tape: Tape, clock: VirtualClock, hooks: dict[str, Any], told: str
+    ) -> None:
+        said = await diverging(Play(tape.connect(hooks=hooks).prompt("please").result().end()), clock)
+        where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
+        assert said == f"{where}: the hook {told}[0] was recorded and is not registered now\n{REMEDY}"
+
     async def test_a_hook_that_never_answers_is_the_cause_that_is_told(self, tape: Tape, clock: VirtualClock) -> None:
         async def silent(*_: Any) -> dict[str, Any]:
             await asyncio.Event().wait()
@@ -345,6 +373,33 @@ class TestEnds:
         with clock, pytest.raises(Exception, match=r"^why$"):
             async with play.client() as client:
                 await turn(client, "please")
+
+    @pytest.mark.parametrize(
+        ("how", "more", "why"),
+        [
+            ("eof", {}, "Cannot write to terminated process (exit code: 0)"),
+            (
+                "error",
+                {"error": {"type": "ProcessError", "text": "it died"}, "exit_status": 1},
+                "Cannot write to process that exited with error: it died",
+            ),
+        ],
+    )
+    async def test_nothing_can_be_written_to_a_cli_that_has_ended(
+        self, tape: Tape, clock: VirtualClock, how: str, more: dict[str, Any], why: str
+    ) -> None:
+        """The recorded prompt was written down and then refused, so the same one is refused again."""
+        from claude_agent_sdk import CLIConnectionError, ProcessError
+
+        play = Play(tape.connect().prompt("please").text("x").end(how, **more).prompt("go on"))
+        with clock:
+            async with play.client() as client:
+                with suppress(ProcessError):
+                    await turn(client, "please")
+                with pytest.raises(CLIConnectionError) as caught:
+                    await client.query("go on")
+        assert str(caught.value) == why
+        play.player.finish()
 
     async def test_a_connection_that_could_not_be_made(self, tape: Tape, clock: VirtualClock) -> None:
         from claude_agent_sdk import CLIConnectionError

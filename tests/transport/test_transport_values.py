@@ -67,6 +67,10 @@ class TestDifferences:
     def test_a_type_is_a_difference(self) -> None:
         assert json_difference({"a": 1}, {"a": True}) == "$.a: recorded 1, now True"
 
+    def test_the_sign_of_a_zero_is_a_difference(self) -> None:
+        assert json_difference({"a": [0.0]}, {"a": [-0.0]}) == "$.a[0]: recorded 0.0, now -0.0"
+        assert json_difference(-0.0, -0.0) == ""
+
     def test_only_the_first_places_are_named(self) -> None:
         assert json_difference(list(range(10)), list(range(1, 11))).endswith("; ...")
         assert json_difference(list(range(5)), list(range(1, 6))).endswith("; $[4]: recorded 4, now 5")
@@ -162,7 +166,8 @@ class TestTakes:
         assert json.loads(self.made(tape)[2].body) == blocks
 
     def test_a_connection_that_was_never_opened(self) -> None:
-        one = Interaction(method="QUERY", uri="claude-sdk://x/1/connection/2/query/1", body="", headers={}, response={})
+        uri = "claude-sdk://x/1/connection/2/query/1"
+        one = Interaction(method="QUERY", uri=uri, body="", headers={"session": ""}, response={})
         with pytest.raises(HarnessError) as caught:
             read_take([one])
         assert str(caught.value) == (
