@@ -159,7 +159,7 @@ def _check_gate(response: Mapping[str, Any]) -> None:
 def _check_request(body: str) -> None:
     """What the SDK asked of the CLI; the hooks of an initialize request are paired with those of the run."""
     try:
-        request = _expect(json.loads(body, object_pairs_hook=_unique), (), dict)
+        request = _expect(json.loads(body, object_pairs_hook=_unique, parse_int=_whole), (), dict)
     except (ValueError, RecursionError):
         raise _WrongError((), "expected the JSON of a control request") from None
     _expect(request.get("subtype"), (), str)
@@ -167,6 +167,13 @@ def _check_request(body: str) -> None:
     for matchers in (hooks or {}).values():
         for matcher in _each(matchers, (), dict):
             _texts(matcher.get("hookCallbackIds", []), ())
+
+
+def _whole(text: str) -> int:
+    """Python takes -0 for 0, others don't; the SDK writes no such number."""
+    if text == "-0":
+        raise _WrongError((), "expected a number that all readers take for the same, got -0")
+    return int(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -102,6 +102,10 @@ TAKES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         body("CONTROL", '{"subtype": "initialize", "hooks": null, "subtype": "initialize"}'),
         f"{CONTROL}: request.body: the key 'subtype' stands twice in one mapping",
     ),
+    "body-minus-zero": (
+        body("CONTROL", '{"subtype": "initialize", "hooks": null, "n": -0}'),
+        f"{CONTROL}: request.body: expected a number that all readers take for the same, got -0",
+    ),
     "body-of-a-gate": (body("GATE", "passed"), f"{GATE}: request.body: expected nothing, got 'passed'"),
     "header-odd": (
         lambda data: by_method(data, "CONNECT")["request"].update(headers={"purposes": ["work"]}),

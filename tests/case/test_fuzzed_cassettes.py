@@ -58,7 +58,7 @@ def check_bytes(folder: Path, count: int, seed: int) -> None:
 
 
 def test_a_spoilt_take_tells_its_own_story_or_is_refused(tmp_path: Path) -> None:
-    check_stories(tmp_path, 20, seed=0)
+    check_stories(tmp_path, 12, seed=0)
 
 
 @pytest.mark.stress

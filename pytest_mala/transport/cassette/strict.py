@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["line_of", "load"]
 
 _CONSTANTS: Final = {"null": None, "true": True, "false": False}
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
+_NUMBER = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
 _GUESSED = re.compile(r"(?:[-+.0-9~=<].*|(?i:null|true|false|yes|no|on|off|y|n)|)\Z", re.DOTALL)
 _NO_KEY: Final = object()
 

@@ -29,6 +29,7 @@ REFUSED = [
     ("a: no\n...\n", 1, "`no` means different things to YAML readers; put it in double quotes if it is a text"),
     ("yes: 1\n...\n", 1, "`yes` means different things to YAML readers; put it in double quotes if it is a text"),
     ("1: a\n...\n", 1, "`1` means different things to YAML readers; put it in double quotes if it is a text"),
+    ("a: -0\n...\n", 1, "`-0` means different things to YAML readers; put it in double quotes if it is a text"),
     ("a: 0x1F\n...\n", 1, "`0x1F` means different things to YAML readers; put it in double quotes if it is a text"),
     (
         "a: 2026-11-24\n...\n",
