@@ -77,7 +77,8 @@ class TailTape:
         (self._recorder or self.player).decide(what)
 
     def turn_ended(self) -> None:
-        """Put back the recorded tree of the turn, or capture the new one."""
+        """Put back the recorded tree of the turn, or capture the new one. Raises what the recording did not hold."""
+        self.player.raise_pending()
         (self._recorder or self.player).turn_ended()
 
 
@@ -110,13 +111,20 @@ class TailTransport:
             self._initialize = frame
         if self._wire is None and self._is_stale(frame):
             await self._go_on()
-        if self._wire is None or self._recording is None:
+        if self._wire is None or self._recording is None or self._is_kept(frame):
             await self._replay.write(line)
         elif self._wire.owes(frame):
             await self._wire.write(line)  # an answer to what was not recorded
         else:
             await self._recording.write(line)
             self._is_asked.set()
+
+    def _is_kept(self, frame: Mapping[str, Any]) -> bool:
+        """Whether this answers a recorded request, which a hook or tool may do when we have gone on already."""
+        answered = frame.get("response", {}).get("request_id") if frame.get("type") == "control_response" else None
+        return answered is not None and any(
+            step.kind == "cli" and step.value.get("request_id") == answered for step in self._script.steps
+        )
 
     def _is_stale(self, frame: Mapping[str, Any]) -> bool:
         """Whether this prompt has other words than the recorded one, and there are turns before it to keep."""

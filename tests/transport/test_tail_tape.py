@@ -39,6 +39,7 @@ class Cli:
         self._said = said
         self._out: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
         self.heard: list[dict[str, Any]] = []
+        self.greeted = asyncio.Event()
         self.options: Any = None
 
     async def connect(self) -> None:
@@ -49,6 +50,7 @@ class Cli:
         self.heard.append(frame)
         request = frame.get("request", {})
         if request.get("subtype") == "initialize":
+            self.greeted.set()
             for one in self._greeting:
                 self._out.put_nowait(_answering(one, frame["request_id"]))
         elif frame["type"] == "user":
@@ -150,7 +152,11 @@ class Run:
         self.version = cli
 
     async def session(
-        self, clock: VirtualClock, *prompts: str | tuple[str, ...], hooks: Mapping[str, Any] | None = None
+        self,
+        clock: VirtualClock,
+        *prompts: str | tuple[str, ...],
+        hooks: Mapping[str, Any] | None = None,
+        before: asyncio.Event | None = None,
     ) -> list[str]:
         """A connection for each prompt, or for several, as the runner does it; the texts of the results."""
         from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, HookMatcher
@@ -163,6 +169,8 @@ class Run:
                 options = ClaudeAgentOptions(hooks=given or None, resume=ALIAS if number else None)  # type: ignore[arg-type]
                 transport = self.tape.connection("gate retry" if number else "work", options)
                 async with ClaudeSDKClient(options, transport=transport) as client:
+                    if number and before is not None:
+                        await before.wait()
                     for prompt in (asked,) if isinstance(asked, str) else asked:
                         await client.query(prompt, ALIAS if number else "default")
                         found += [str(getattr(one, "result", "")) async for one in client.receive_response()][-1:]
@@ -274,6 +282,39 @@ async def test_what_the_cli_asks_right_behind_its_answer_is_recorded_behind_the_
     assert made[:-3] == run.recorded[:-3]
     assert made[-3].response["frames"][0]["cli"]["request_id"] == "c-1"
     assert made[-3].response["frames"][1]["sdk"]["response"]["request_id"] == "c-1"
+
+
+def asked_before_the_prompt() -> Tape:
+    """A recording whose second connection asks a hook before its prompt is sent."""
+    tape = two_turns(hooks={"Setup": [{"hookCallbackIds": ["hook_0"]}]})
+    at = next(at for at, one in enumerate(tape.entries) if one["k"] == "send" and one["c"] == 2 and at > 8) + 2
+    asks = Tape().hook(tool=None).answer({"systemMessage": "slow"}).entries
+    tape.entries[at:at] = [one | {"c": 2, "t": tape.entries[at - 1]["t"]} for one in asks]
+    return tape
+
+
+@pytest.mark.parametrize("says", ["slow", "another"])
+async def test_an_answer_to_a_recorded_question_may_come_when_we_went_on(clock: VirtualClock, says: str) -> None:
+    """It is compared, and neither recorded a second time nor sent to a CLI that never asked."""
+    run = Run(asked_before_the_prompt())
+    asked = asyncio.Event()
+
+    async def slow(call: Any, tool: Any, context: Any) -> dict[str, Any]:
+        asked.set()
+        await run.cli.greeted.wait()
+        return {"systemMessage": says}
+
+    async def session() -> None:
+        await run.session(clock, "please", "once more", hooks={"Setup": slow}, before=asked)
+
+    if says == "another":
+        with pytest.raises(Divergence, match="was answered otherwise than recorded"):
+            await session()
+        return
+    await session()
+    made = assemble(HEAD, run.entries).takes[0].interactions
+    assert made[:-3] == run.recorded[:-3]
+    assert [one["type"] for one in run.cli.heard] == ["control_request", "user"]
 
 
 REFUSALS = [
