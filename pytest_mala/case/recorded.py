@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_mala.errors import CassetteError, HarnessError
 from pytest_mala.gate import CheckResult
+from pytest_mala.transport.application import PURPOSE, is_of_application
 from pytest_mala.transport.cassette import Cassette, line_of
 from pytest_mala.transport.takes import read_take
 from pytest_mala.transport.telling import read_told
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Change, Commit, Tag
 
-__all__ = ["RecordedTake", "check_recorded", "read_imported", "read_recorded"]
+__all__ = ["RecordedTake", "check_recorded", "read_application", "read_imported", "read_recorded", "says_application"]
 
 _ID: Final = re.compile("[0-9a-f]{40}")
 _FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
@@ -64,9 +65,14 @@ def read_recorded(path: Path, cassette: Cassette, *, take: int, keeps_ignored: b
 
 
 def check_recorded(path: Path, cassette: Cassette, *, keeps_ignored: bool) -> None:
-    """Raises CassetteError as `read_recorded`, whichever take it is; as `read_imported` where nothing was recorded."""
+    """Raises CassetteError as `read_recorded`, whichever take it is; as `read_imported` where nothing was recorded, and
+    as `read_application` where an application was.
+    """
     if cassette.source is not None:
         read_imported(path, cassette)
+        return
+    if says_application(cassette):
+        read_application(path, cassette)
         return
     for take in cassette.takes:
         _played(path, cassette, take, keeps_ignored=keeps_ignored)
@@ -99,6 +105,26 @@ def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) 
         uri = Cassette.prefix(cassette.issue, take.number) + error.place
         raise CassetteError(path, str(error), _line(path, cassette, uri, ("response",))) from None
     return RecordedTake(script=script, base=base, snapshots=snapshots)
+
+
+def read_application(path: Path, cassette: Cassette) -> TakeScript:
+    """The one take of an application's cassette. Raises CassetteError, with the line, for what can't be played."""
+    if (numbers := [take.number for take in cassette.takes]) != [1]:
+        raise CassetteError(path, f"expected take 1 alone (an application has no more), got takes {numbers}")
+    try:
+        script = read_take(cassette.takes[0].interactions)
+    except TakeError as error:
+        raise CassetteError(path, str(error), _line(path, cassette, error.uri, error.where)) from None
+    if not is_of_application(script.connections):
+        what = "holds a session on an issue, expected connections of an application (purpose: application)"
+        raise CassetteError(path, what)
+    return script
+
+
+def says_application(cassette: Cassette) -> bool:
+    """Whether the cassette is one of an application, by what it says of its first connection."""
+    first = next((one for take in cassette.takes for one in take.interactions), None)
+    return first is not None and first.headers.get("purpose") == PURPOSE
 
 
 def _line(path: Path, cassette: Cassette, uri: str, below: tuple[str | int, ...]) -> int | None:

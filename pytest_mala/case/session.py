@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.client import SDKClients
@@ -20,6 +19,7 @@ from pytest_mala.session.runner import (
     SessionPrompts,
 )
 from pytest_mala.session.transcript import Transcript
+from pytest_mala.transport.quiet import quiet_reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pytest_mala.workspace import Workspace
 
 __all__ = ["Session"]
-
-_SDK_READER = "claude_agent_sdk._internal.query"
 
 
 class _Clients(SDKClients):
@@ -83,7 +81,7 @@ class Session:
 
     async def run(self) -> CaseResult:
         """The session from its first prompt to its result. Raises HarnessError if it can't be judged."""
-        with self._lane.clock as clock, _quiet_reader():
+        with self._lane.clock as clock, quiet_reader():
             clock.describe = self._describe
             with self._lane.open(self._watch) as tape:
                 output = await self._run(tape)
@@ -211,19 +209,3 @@ def _reason(output: AgentSessionOutput) -> EndReason:
 def _why(output: AgentSessionOutput) -> str:
     """Below the first line stands the output of checks, which is told where it belongs."""
     return output.summary.partition("\n")[0]
-
-
-class _quiet_reader:
-    """Keeps the SDK's "Fatal error in message reader" out of the user's log: we raise the same error ourselves (sdk.md
-    2).
-    """
-
-    def __enter__(self) -> None:
-        logging.getLogger(_SDK_READER).addFilter(self._is_wanted)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger(_SDK_READER).removeFilter(self._is_wanted)
-
-    @staticmethod
-    def _is_wanted(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Fatal error in message reader")

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.agent.environment import SCRIPTED_API_KEY
+from pytest_mala.case.application import FOLDER
 from pytest_mala.case.case import prompts_in
 from pytest_mala.case.freshness import stale_turn
+from pytest_mala.case.recorded import says_application
 from pytest_mala.cli.sealing import SUFFIX, must_be_playable
 from pytest_mala.errors import CassetteError, IssueError, UsageError
 from pytest_mala.issue import load_issues, looks_like_issue
@@ -58,10 +60,11 @@ def check(
 ) -> Iterator[Checked]:
     """Every cassette of these files and folders, in the order of their names.
 
-    With issue files or folders, cassettes that none of their issues reads are told as unused, and those that answer
-    other prompts than the issue and the files in the folder `prompts` (None: ours) make now, as stale. Journals that
-    killed recordings left are told too. Secrets are looked for by their shapes, and by the values of `environment`.
-    Raises UsageError for a path that is not there, or an issue or a prompt file that can't be read.
+    Of a folder those of applications are looked at too, one level below. With issue files or folders, cassettes that
+    none of their issues reads are told as unused, and those that answer other prompts than the issue and the files in
+    the folder `prompts` (None: ours) make now, as stale. Journals that killed recordings left are told too. Secrets are
+    looked for by their shapes, and by the values of `environment`. Raises UsageError for a path that is not there, or
+    an issue or a prompt file that can't be read.
     """
     variables = os.environ if environment is None else environment
     wanted = _Wanted(_issues(issues), prompts_in(prompts), variables) if issues else None
@@ -83,6 +86,8 @@ class _Wanted:
 
     def remarks(self, found: Cassette) -> Iterator[str]:
         """Whether the cassette is unused, or stale from a turn on."""
+        if says_application(found):  # a test asks for it, and tests are not at hand
+            return
         issue = self.issues.get(found.issue)
         if issue is None:
             yield f"unused: none of the issues is called {found.issue}"
@@ -96,7 +101,9 @@ class _Wanted:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        if found := sorted(file for file in path.iterdir() if file.name.endswith((SUFFIX, _PART))):
+        folders = [path, path / FOLDER]
+        files = sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir())
+        if found := [file for file in files if file.name.endswith((SUFFIX, _PART))]:
             return found
         raise UsageError(f"{path}: there is no cassette in this folder (*{SUFFIX}, or *{_PART} of a killed recording)")
     if not path.exists() and not path.is_symlink():

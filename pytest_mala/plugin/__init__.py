@@ -14,6 +14,7 @@ from pytest_mala.plugin import options  # noqa: E402
 from pytest_mala.plugin.fixtures import (  # noqa: E402
     mala_agent_options,
     mala_case,
+    mala_cassette,
     mala_clock,
     mala_events,
     mala_issue,
@@ -22,7 +23,7 @@ from pytest_mala.plugin.fixtures import (  # noqa: E402
     mala_settings,
     mala_take,
 )
-from pytest_mala.plugin.properties import HARNESS, LETTERS  # noqa: E402
+from pytest_mala.plugin.properties import HARNESS, LETTERS, LOOSE, NOTE  # noqa: E402
 from pytest_mala.plugin.stash import SETTINGS  # noqa: E402
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "mala_agent_options",
     "mala_case",
+    "mala_cassette",
     "mala_clock",
     "mala_events",
     "mala_issue",
@@ -60,6 +62,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(report_hooks, "mala-report-hooks")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("mala_cassette") is not None:
+            from pytest_mala.plugin import marked
+
+            marked.ask_for(item, "mala_cassette")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     # not with the other hooks around reports, as xdist's controller sets up no fixture that would load them
@@ -73,7 +83,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     settings = config.stash[SETTINGS]
-    if settings.has_issues or settings.record != "none":
+    if settings.has_issues or settings.record != "none" or _is_anything_told(terminalreporter):
         from pytest_mala.plugin import reporting
 
         reporting.write_summary(terminalreporter, config)
@@ -82,3 +92,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     testing = sys.modules.get("pytest_mala.testing")  # who has none of its values has not loaded it
     return testing.explain(op, left, right) if testing is not None else None
+
+
+def _is_anything_told(terminalreporter: Any) -> bool:
+    """Whether a test has a property for the summary; on xdist's controller nothing else shows that there was one."""
+    return any(
+        name in (LOOSE, NOTE)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, _ in getattr(report, "user_properties", ())
+    )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from pytest_mala.case import CaseResult, CaseSettings
+    from pytest_mala.case.application import Application
     from pytest_mala.clock import VirtualClock
     from pytest_mala.issue import Issue
     from pytest_mala.testing import SessionRun
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "mala_agent_options",
     "mala_case",
+    "mala_cassette",
     "mala_clock",
     "mala_events",
     "mala_issue",
@@ -125,7 +127,7 @@ def mala_case(
         agent_options=mala_agent_options,
         events=[mala_events] if mala_events is not None else [],
     )
-    watched = Watched(mala_issue, mala_settings)
+    watched = Watched(mala_settings.cassettes / f"{mala_issue.id}.yaml", mala_settings)
 
     async def run() -> CaseResult:
         result = await case.run()
@@ -150,16 +152,12 @@ def mala_session(
     """For tests written by hand: `run = await mala_session("issues/calc-1.md")` runs a session and gives what can be
     asserted about it; its tree is there until the test ends. See `Sessions.run` for the arguments.
     """
-    from pytest_mala.plugin import report_hooks
     from pytest_mala.plugin.options import is_in_session
     from pytest_mala.plugin.sessions import Sessions
 
     if is_in_session(request.config.rootpath):
         pytest.skip("this is the workspace of a session, whose checks run no sessions of their own")
-    plugins = request.config.pluginmanager
-    if not plugins.has_plugin("mala-report-hooks"):
-        plugins.register(report_hooks, "mala-report-hooks")
-    request.node.stash[SESSION_ERRORS] = WeakSet()
+    _expect_errors(request)
     sessions = Sessions(
         request.node,
         mala_settings,
@@ -171,6 +169,41 @@ def mala_session(
         yield sessions.run
     finally:
         sessions.close()
+
+
+def _expect_errors(request: pytest.FixtureRequest) -> None:
+    """From here on errors of ours in this test are reported as what they are."""
+    from pytest_mala.plugin import report_hooks
+
+    plugins = request.config.pluginmanager
+    if not plugins.has_plugin("mala-report-hooks"):
+        plugins.register(report_hooks, "mala-report-hooks")
+    request.node.stash.setdefault(SESSION_ERRORS, WeakSet())
+
+
+@pytest.fixture
+def mala_cassette(request: pytest.FixtureRequest, mala_settings: CaseSettings) -> Iterator[Application]:
+    """The cassette behind every `ClaudeSDKClient` and `query()` of the test's own code; see docs/any-application.md.
+
+    What is wrong before the test (no cassette, no model script) is raised here, so pytest calls it an ERROR.
+    """
+    from pytest_mala.plugin import application_hooks
+    from pytest_mala.plugin.applications import InUse
+
+    plugins = request.config.pluginmanager
+    if not plugins.has_plugin("mala-application-hooks"):
+        plugins.register(application_hooks, "mala-application-hooks")
+    _expect_errors(request)
+    used = InUse(request, mala_settings)
+    try:
+        used.open()
+    except BaseException:
+        used.abandon()
+        raise
+    if "mala_clock" in request.fixturenames:
+        request.getfixturevalue("mala_clock").describe = used.application.describe
+    yield used.application
+    used.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from _pytest.skipping import xfailed_key
 from pytest_mala.errors import Divergence, FlakyReplayError, GateChangedError, MalaError, StalePrompt
 from pytest_mala.plugin.foreign import clean, presentable, text_of
 from pytest_mala.plugin.properties import HARNESS, LETTERS, STALE, is_harness_error, note, properties_of
-from pytest_mala.plugin.stash import ISSUE, RESULT, SESSION_ERRORS
+from pytest_mala.plugin.stash import BARE_ERRORS, ISSUE, RESULT, SESSION_ERRORS
 from pytest_mala.report.failure import sections
 from pytest_mala.report.text import counted
 
@@ -25,7 +25,7 @@ def adapt_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     """Tell harness errors as such, and add the outputs of checks to the report of an issue.
 
     An issue's test shows such an error by its message alone; a test written by hand keeps its traceback, which says
-    which call it was.
+    which call it was, if there was one.
     """
     error = _harness_error(item, call.excinfo.value) if call.excinfo is not None else None
     if error is not None and not _is_expected(item, error, report):
@@ -37,10 +37,11 @@ def adapt_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
             (name, str(value) if type(value).__module__.startswith("pytest_mala.testing") else value)
             for name, value in report.user_properties
         ]
+    is_bare = ISSUE in item.stash or error in item.stash.get(BARE_ERRORS, ())
+    if error is not None and call.excinfo is not None and is_bare:
+        _show_message_alone(call.excinfo, report)
     if ISSUE not in item.stash:
         return
-    if error is not None and call.excinfo is not None:
-        _show_message_alone(call.excinfo, report)
     if report.when == "call" and RESULT in item.stash:
         found = sections(item.stash[RESULT], item.name, failed=report.failed)
         report.sections += [(presentable(heading), presentable(text)) for heading, text in found]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 import pytest
 
-from pytest_mala.plugin.settings import SUFFIXES, LaneName, RecordName, Settings, StaleName
+from pytest_mala.plugin.settings import SUFFIXES, LaneName, MatchName, RecordName, Settings, StaleName
 from pytest_mala.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
@@ -93,6 +93,13 @@ OPTIONS: Final = (
         text="what a prompt is whose wording changed since it was recorded: an error; a remark in the summary",
     ),
     Option(
+        flag="--mala-match",
+        dest="mala_match",
+        metavar="strict|loose",
+        default="the ini value mala_match",
+        text="compare what applications send (mala_cassette) word by word, or without ids, times and paths of any kind",
+    ),
+    Option(
         flag="--mala-allow-incomplete",
         dest="mala_allow_incomplete",
         metavar="",
@@ -129,6 +136,13 @@ INI_VALUES: Final = (
         default="none",
         shown_default="none",
         text="as --mala-record, for lanes that can record; must be none where CI is set",
+    ),
+    IniValue(
+        name="mala_match",
+        type="string",
+        default="strict",
+        shown_default="strict",
+        text="as --mala-match; issues are always matched strictly",
     ),
     IniValue(
         name="mala_frozen",
@@ -194,6 +208,11 @@ def start(config: pytest.Config) -> Settings:
         "mala(id, type, priority, status, labels): set on the tests made from issue files, for -m; "
         "mala(issue=..., gate_retries=..., idle=..., ...): what mala_session works on, and its limits",
     )
+    config.addinivalue_line(
+        "markers",
+        "mala_cassette(name, match): record and replay the SDK calls of the test's own code; the name is that of the "
+        "cassette, match is strict or loose",
+    )
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         # a bare `pytest` goes through `testpaths`; it runs the issues of the ini value too
         config.args += [str(root) for root in settings.roots if str(root) not in config.args]
@@ -213,6 +232,7 @@ def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Sett
     return Settings(
         lane=lane,
         record=record,
+        match=_match(config),
         roots=roots,
         cassette_dir=_cassette_dir(config, base, has_issues=has_issues),
         prompts_dir=_prompts_dir(config, base),
@@ -282,6 +302,13 @@ def _number(value: str, name: str) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= MOST):
         raise pytest.UsageError(f"{name}: expected a number from 1 to {MOST}, got {value!r}")
     return int(value)
+
+
+def _match(config: pytest.Config) -> MatchName:
+    given = config.getoption("mala_match")
+    name, value = ("mala_match", config.getini("mala_match")) if given is None else ("--mala-match", given)
+    match: MatchName = _one_of(value, get_args(MatchName), name)
+    return match
 
 
 def is_in_session(folder: Path) -> bool:

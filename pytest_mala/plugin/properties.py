@@ -11,7 +11,17 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["HARNESS", "LETTERS", "STALE", "forget", "is_harness_error", "note", "properties_of"]
+__all__ = [
+    "HARNESS",
+    "LETTERS",
+    "LOOSE",
+    "NOTE",
+    "STALE",
+    "forget",
+    "is_harness_error",
+    "note",
+    "properties_of",
+]
 
 HARNESS: Final = "mala.error"
 """The property that names a harness error; its value decides the word in the terminal."""
@@ -21,6 +31,12 @@ STALE: Final = "mala.stale"
 
 LETTERS: Final = {"DIVERGED": "D", "ERROR": "E", "FLAKED": "E"}
 """The words of harness errors, and what stands for each in a run that shows no words."""
+
+LOOSE: Final = "mala.match"
+"""The property of a test whose cassette was compared loosely; its value names the cassette."""
+
+NOTE: Final = "mala.cassette_note"
+"""The property that holds a remark about the cassette of an application."""
 
 
 def note(item: pytest.Item, properties: Iterable[tuple[str, object]]) -> None:

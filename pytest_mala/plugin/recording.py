@@ -8,8 +8,9 @@ from pytest_mala.plugin.foreign import presentable
 from pytest_mala.transport.cassette.heads import take_numbers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_mala.case import CaseSettings
-    from pytest_mala.issue import Issue
 
 __all__ = ["CASSETTE", "Watched", "happened"]
 
@@ -18,11 +19,11 @@ CASSETTE = "mala.cassette"
 
 
 class Watched:
-    """The cassette of an issue, looked at before its session."""
+    """A cassette, looked at before its session."""
 
-    def __init__(self, issue: Issue, settings: CaseSettings) -> None:
+    def __init__(self, path: Path, settings: CaseSettings) -> None:
         self._settings = settings
-        self._path = settings.cassettes / f"{issue.id}.yaml"
+        self._path = path
         self._was_there = self._path.exists() and settings.take in (take_numbers(self._path) or (settings.take,))
 
     def properties(self, *, is_replayed: bool, kept: str = "") -> list[tuple[str, object]]:

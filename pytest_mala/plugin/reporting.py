@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mala.plugin.properties import HARNESS, STALE, is_harness_error, properties_of
+from pytest_mala.plugin.foreign import presentable
+from pytest_mala.plugin.properties import HARNESS, LOOSE, NOTE, STALE, is_harness_error, properties_of
 from pytest_mala.plugin.recording import CASSETTE, happened
 from pytest_mala.plugin.stash import NOT_RUN, SETTINGS
+from pytest_mala.report.applications import application_lines
 from pytest_mala.report.summary import (
     IssueRow,
     cassettes_line,
@@ -72,7 +74,8 @@ def write_summary(terminal: Any, config: pytest.Config) -> None:
     rows = collect_rows(reports)
     left_out = config.stash.get(NOT_RUN, {})  # there are none in a run that is not about issues
     recorded = _recorded(reports)
-    if not (rows or left_out or recorded):
+    told = application_lines(_values(reports, NOTE), _values(reports, LOOSE))
+    if not (rows or left_out or recorded or told):
         return
     terminal.write_sep("=", "issues" if rows or left_out else "sessions")
     for lines in summary_rows(rows):
@@ -84,6 +87,8 @@ def write_summary(terminal: Any, config: pytest.Config) -> None:
         terminal.write_line(not_run_line(left_out))
     if recorded:
         terminal.write_line(cassettes_line(recorded))
+    for line in told:
+        terminal.write_line(presentable(line))
 
 
 def collect_rows(reports: Iterable[object]) -> list[IssueRow]:
@@ -128,12 +133,17 @@ def _telling(phases: Sequence[pytest.TestReport]) -> pytest.TestReport:
 
 def _recorded(reports: Iterable[object]) -> list[tuple[str, str]]:
     """What happened to cassettes, as far as the reports know."""
+    return [happened(value) for value in _values(reports, CASSETTE)]
+
+
+def _values(reports: Iterable[object], wanted: str) -> list[str]:
+    """The values of a property in all reports."""
     return [
-        happened(str(value))
+        str(value)
         for report in reports
         if isinstance(report, pytest.TestReport)
         for name, value in report.user_properties
-        if name == CASSETTE
+        if name == wanted
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mala.errors import MalaError, UsageError
 from pytest_mala.issue import Issue, load_issue
 from pytest_mala.issue.given import LIMITS, PARTS, issue_of_prompt, refuse_unknown, with_given
+from pytest_mala.plugin.made_id import made_id, place_of
 from pytest_mala.plugin.properties import note
 from pytest_mala.plugin.recording import Watched
 from pytest_mala.plugin.settings import SUFFIXES
@@ -32,13 +32,6 @@ _HOW: Final = (
 _FACTS: Final = frozenset({"id", "type", "priority", "status", "labels"})
 """What the marker holds on tests that are made from issue files; on others it selects them for `-m`."""
 _SPACE: Final = re.compile(r"\s")
-_LONGEST: Final = 80
-"""Characters of a made id before its hash and its number; an issue's id has at most 100."""
-_PLAIN_NODE: Final = re.compile(
-    r"((?!test_)(?!\w*_test/)\w+/)*(test_\w+|\w+_test)\.py(::(?!test)\w+)*::test\w*(\[\w+\])?", re.ASCII
-)
-"""Ids of tests that can be told from their words alone: the first word that is named as files of tests are is the
-file, the next one that begins with "test" is the function, and what stands behind it is the parameter."""
 
 
 class Sessions:
@@ -71,7 +64,7 @@ class Sessions:
             raise error.with_traceback(None) from None
 
     async def _run_alone(self, what: Issue | Path | str | None, given: Mapping[str, Any]) -> SessionRun:
-        place = f"{_place(self._item)}: mala_session"
+        place = f"{place_of(self._item)}: mala_session"
         if self._is_closed:
             raise UsageError(f"{place}: the test is over, and its sessions with it; await it inside of the test")
         if self._is_running:
@@ -98,7 +91,7 @@ class Sessions:
             events=[one for one in (events, self._events) if one is not None],
         )
         self._cases.append(case)
-        watched = Watched(issue, self._settings)
+        watched = Watched(self._settings.cassettes / f"{issue.id}.yaml", self._settings)
         case.prepare()
         result = await case.run()
         note(self._item, watched.properties(is_replayed=case.is_replayed, kept=result.kept))
@@ -110,13 +103,13 @@ class Sessions:
         close_all(self._cases)
 
     def _issue_of(self, what: Issue | Path | str | None, given: Mapping[str, Any]) -> Issue:
-        shown, root = _place(self._item), self._item.config.rootpath
+        shown, root = place_of(self._item), self._item.config.rootpath
         if isinstance(what, Issue):
             return with_given(what, given, shown=shown)
         if isinstance(what, str) and not _is_path(what, root):
             if not _SPACE.search(what.strip()):
                 raise UsageError(f"{shown}: mala_session: {what!r} is no path of an issue file and no prompt; {_HOW}")
-            made = _made_id(self._item, len(self._cases) + 1)
+            made = made_id(self._item, len(self._cases) + 1)
             return issue_of_prompt(what, given, issue_id=made, path=self._item.path, shown=shown)
         if isinstance(what, (str, Path)):
             if not _is_there(root / what):
@@ -148,28 +141,14 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _made_id(item: pytest.Item, number: int) -> str:
-    """The id for a prompt: that of the test, in characters that an issue's id may have; the test's second session has
-    its number behind it.
-
-    No two tests have the same: what does not follow from the id alone is told by a hash behind it.
-    """
-    node = f"{item.parent.nodeid if item.parent else ''}::{item.name}"  # xdist writes groups into the test's own
-    words = re.sub(r"[^A-Za-z0-9._]+", "-", re.sub(r"\.py(?=::)", "", node, count=1)).strip("-.")
-    if len(words) > _LONGEST or not _PLAIN_NODE.fullmatch(node):
-        mark = hashlib.sha256(node.encode(errors="surrogatepass")).hexdigest()[:8]
-        words = f"{words[:_LONGEST]}-{mark}".lstrip("-")
-    return f"{words}-{number}" if number > 1 else words
-
-
 def _asked(
     item: pytest.Item, what: Issue | Path | str | None, given: Mapping[str, Any]
 ) -> tuple[Issue | Path | str | None, Mapping[str, Any]]:
     """What to work on, and the keywords of the call over those of the markers."""
     if what is not None and "issue" in given:
-        raise UsageError(f"{_place(item)}: mala_session: got an issue and `issue=` too; leave out one of them")
+        raise UsageError(f"{place_of(item)}: mala_session: got an issue and `issue=` too; leave out one of them")
     asked = {**_marked(item), **given}
-    refuse_unknown(asked, ("issue", *LIMITS, *PARTS), _place(item))
+    refuse_unknown(asked, ("issue", *LIMITS, *PARTS), place_of(item))
     marked = asked.pop("issue", None)
     return (marked if what is None else what), asked
 
@@ -179,11 +158,6 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("mala"))):
         if mark.args:
-            raise UsageError(f"{_place(item)}: mala: the marker takes keywords only, got {mark.args[0]!r}; {_HOW}")
+            raise UsageError(f"{place_of(item)}: mala: the marker takes keywords only, got {mark.args[0]!r}; {_HOW}")
         given |= mark.kwargs
     return {name: value for name, value in given.items() if name not in _FACTS}
-
-
-def _place(item: pytest.Item) -> str:
-    path, line, _ = item.location
-    return f"{path}:{line + 1}" if line is not None else path

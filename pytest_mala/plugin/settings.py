@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SUFFIXES", "LaneName", "RecordName", "Settings", "StaleName"]
+__all__ = ["SUFFIXES", "LaneName", "MatchName", "RecordName", "Settings", "StaleName"]
 
 # names and no Enum: those are the case's, whose room a run without issues does not load
 LaneName = Literal["replay", "scripted"]
 RecordName = Literal["none", "once", "all", "stale"]
 StaleName = Literal["fail", "warn"]
+MatchName = Literal["strict", "loose"]
 
 SUFFIXES = (".md",)
 """Endings of files that may hold issues."""
@@ -25,6 +26,8 @@ class Settings:
 
     lane: LaneName
     record: RecordName
+    match: MatchName
+    """How cassettes of applications are compared; issues are always matched strictly."""
     roots: tuple[Path, ...]
     cassette_dir: Path
     prompts_dir: Path | None

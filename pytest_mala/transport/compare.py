@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["json_difference", "word_diff"]
+__all__ = ["alike", "json_difference", "word_diff"]
 
 _WORDS = re.compile(r"\s+|[\w$]+|[^\w\s]")
 _CONTEXT_WORDS = 8
@@ -37,6 +37,26 @@ def word_diff(recorded: str, now: str) -> str:
     hunks = [_hunk(group, before, after) for group in _groups(before, after)]
     left_out = [f"... and {len(hunks) - _MOST_HUNKS} more places"] if len(hunks) > _MOST_HUNKS else []
     return "\n".join([*hunks[:_MOST_HUNKS], *left_out])
+
+
+def alike(recorded: str, now: str) -> float:
+    """How much of the words of both texts is the same, in the same order, from 0 to 1; of long texts that differ
+    in much of their length it is the most that it can be.
+
+    >>> round(alike("Fix the bug in a.py", "Fix the bug in b.py"), 2)
+    0.91
+    """
+    before, after = _WORDS.findall(recorded), _WORDS.findall(now)
+    words = len(before) + len(after)
+    start = next((at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
+    if start is None:
+        return 2 * min(len(before), len(after)) / words if words else 1.0
+    rest = min(len(before), len(after)) - start
+    end = next((at for at in range(rest) if before[-1 - at] != after[-1 - at]), rest)
+    before, after = before[start : len(before) - end], after[start : len(after) - end]
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    ratio = matcher.ratio() if len(before) * len(after) <= _EXACT_MAX else matcher.quick_ratio()
+    return (2 * (start + end) + ratio * (len(before) + len(after))) / words
 
 
 def _around_the_difference(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:

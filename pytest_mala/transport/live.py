@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from pytest_mala.transport.substitute import own_transport
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,10 +26,9 @@ class CLITransport:
     """
 
     def __init__(self, options: Any) -> None:
-        from claude_agent_sdk._internal.transport.subprocess_cli import SubprocessCLITransport
         from claude_agent_sdk.types import _configure_can_use_tool
 
-        self._inner = SubprocessCLITransport(prompt=_no_prompt(), options=_configure_can_use_tool(options))
+        self._inner = own_transport()(prompt=_no_prompt(), options=_configure_can_use_tool(options))
 
     async def connect(self) -> None:
         """Start the CLI."""

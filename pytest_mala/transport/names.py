@@ -7,7 +7,7 @@ already stands before a brace is written as `${$}`, so that hiding can always be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 __all__ = ["Names", "map_strings"]
@@ -32,13 +32,19 @@ class Names:
     {'file': '${WORKSPACE}/x.py', 'cost': '${$}{5}'}
     >>> names.show(names.hide("/tmp/a/ws ${5}"))
     '/tmp/a/ws ${5}'
+
+    Values of the names in `whole` are paths that other paths may begin with; they are found where they end:
+
+    >>> Names({"HOME": "/root"}, whole=["HOME"]).hide("/root/x, /rooted, see/root")
+    '${HOME}/x, /rooted, see/root'
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], *, whole: Collection[str] = ()) -> None:
         self._values = {name: value for name, value in values.items() if value}
         self._by_value = {value: name for name, value in self._values.items()}
         longest_first = sorted(self._by_value, key=lambda value: (-len(value), value))
-        self._hide = re.compile("|".join([r"\$(?=\{)", *map(re.escape, longest_first)]))
+        patterns = (_whole(one) if self._by_value[one] in whole else re.escape(one) for one in longest_first)
+        self._hide = re.compile("|".join([r"\$(?=\{)", *patterns]))
         self._show = re.compile(r"\$\{(\$|[A-Z][A-Z0-9_]*)\}")
 
     @property
@@ -62,3 +68,9 @@ class Names:
 
     def _value_of(self, name: str, as_written: str) -> str:
         return "$" if name == "$" else self._values.get(name, as_written)
+
+
+def _whole(path: str) -> str:
+    """A pattern for the path where no longer name goes on; a path of one part must begin there, too."""
+    begins = r"(?<![A-Za-z0-9_.~-])" if path.count("/") < 2 else ""
+    return begins + re.escape(path) + "(?![A-Za-z0-9_-])"

@@ -14,13 +14,16 @@ from pytest_mala.transport.replay import ReplayTransport
 from pytest_mala.transport.scrub import Likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_mala.transport.names import Names
     from pytest_mala.transport.record import Observer
-    from pytest_mala.transport.takes import ConnectionScript, GateScript, TakeScript
+    from pytest_mala.transport.takes import ConnectionScript, GateScript, Step, TakeScript
 
 __all__ = ["Player", "freshness"]
+
+_MOST_PLACES = 10
 
 
 class Player:
@@ -30,9 +33,16 @@ class Player:
     The first divergence is kept and raised again by `finish`, so that code between us and the session can't swallow
     it. `switch_tree` puts the files of a commit into the workspace, `restore_turn` the whole state at the end of a
     turn. `where` names the take in messages, `remedy` says how it is recorded anew, `explain` what the session waits
-    for when a timer of its own decides. `environment` are variables of this run, whose secrets may be in prompts.
+    for when a timer of its own decides. `environment` are variables of this run, whose secrets may be in prompts,
+    `is_loose` as in `Matching`.
     With `tolerates_stale` a prompt whose wording changed is no divergence: `freshness` says where the first one was.
     """
+
+    has_gaps = True
+    """Whether frames come in recorded time, on the session's virtual clock."""
+
+    may_be_unread = False
+    """Whether a client may close a connection before it got all frames."""
 
     def __init__(
         self,
@@ -47,9 +57,10 @@ class Player:
         explain: Callable[[], str] = str,
         environment: Mapping[str, str] | None = None,
         tolerates_stale: bool = False,
+        is_loose: bool = False,
     ) -> None:
         self.script = script
-        self.matching = Matching(script, names, Likeness(environment or {}))
+        self.matching = Matching(script, names, Likeness(environment or {}), is_loose=is_loose)
         self.names = names
         self.observer = observer
         self.switch_tree = switch_tree
@@ -61,7 +72,7 @@ class Player:
         self.freshness = ""
         self.divergence: Divergence | None = None
         self.notes: list[str] = []
-        self._opened: list[ReplayTransport] = []
+        self.opened: list[ReplayTransport] = []  # in the order of this run
         self._turns = 0
         self._decisions = 0
         self._state = "INITIAL"
@@ -84,7 +95,7 @@ class Player:
     def _keep(self, found: Divergence) -> Divergence:
         if self.divergence is None:
             self.divergence = found
-        for one in self._opened:
+        for one in self.opened:
             one.wake()
         return self.divergence
 
@@ -93,36 +104,53 @@ class Player:
         if self.divergence is not None:
             raise self.divergence from None
 
-    def connection(self, purpose: str, options: Any) -> ReplayTransport:
-        """The transport of the session's next connection, which must be the next recorded one with the same purpose
-        and options.
+    def connection(self, purpose: str, options: Any, prompt: str | None = None) -> ReplayTransport:
+        """The transport of the session's next connection, which must be a recorded one with the same purpose and
+        options; `prompt` is its first one, if it is known already.
         """
-        number = len(self._opened) + 1
-        recorded = self.script.connections
-        if number > len(recorded):
-            last = f"the take ends with connection {len(recorded)}" if recorded else "the take has no connection"
+        text, number = options_text(options), len(self.opened) + 1
+        script = self.next_script(text, prompt)
+        if script is None:
+            recorded = len(self.script.connections)
+            last = f"the take ends with connection {recorded}" if recorded else "the take has no connection"
             raise self.diverge(f"connection {number} ({purpose}) was never recorded", detail=last) from None
-        script = recorded[number - 1]
-        place = f"connection {number}"
+        place = f"connection {script.number}"
         if script.purpose != purpose:
             detail = f"recorded: {script.purpose}\nthis run: {purpose}"
             raise self.diverge("the connection has another purpose", place=place, detail=detail) from None
-        if difference := self.matching.options(script.options, options_text(options)):
+        if difference := self.matching.options(script.options, text):
             raise self.diverge(difference.what, place=place, detail=difference.detail) from None
         self.observer.connection(number, purpose, getattr(options, "resume", None))
         made = ReplayTransport(self, script)
-        self._opened.append(made)
+        self.opened.append(made)
         return made
 
     @property
     def newest(self) -> ConnectionScript:
         """The connection that was given out last."""
-        return self.script.connections[len(self._opened) - 1]
+        return self.opened[-1].script
+
+    def next_script(self, options: str, prompt: str | None) -> ConnectionScript | None:
+        """The recorded connection that the one to be opened must be: the next one. None if there are no more."""
+        return next(iter(self.left), None)
+
+    @property
+    def left(self) -> list[ConnectionScript]:
+        """The recorded connections that were not opened yet."""
+        opened = {one.script.number for one in self.opened}
+        return [one for one in self.script.connections if one.number not in opened]
+
+    async def wait(self, waiting: ReplayTransport, changed: asyncio.Event) -> None:
+        """Wait until something changes; what can't change any more is found out by the session's clock."""
+        await changed.wait()
+
+    def left_unread(self, script: ConnectionScript, unread: Sequence[Step]) -> None:
+        """Told of frames that came too late, where they may (`may_be_unread`)."""
 
     def decide(self, what: str) -> None:
         """A timer of the runner decided something; it must be what was decided here when recorded, not too early."""
-        if self._opened:
-            self._opened[-1].decide(what)
+        if self.opened:
+            self.opened[-1].decide(what)
         self.observer.decision(what)
 
     def state(self, text: str) -> None:
@@ -165,14 +193,13 @@ class Player:
     def finish(self) -> None:
         """At the session's end: raise what was swallowed, then what was recorded and never played."""
         self.raise_pending()
-        recorded = self.script.connections
-        if len(self._opened) < len(recorded):
-            missing = recorded[len(self._opened)]
-            raise self.diverge(
-                f"connection {missing.number} ({missing.purpose}) was recorded and never opened"
-            ) from None
-        for one in self._opened:
-            one.check_all_played()
+        missing = [f"connection {one.number} ({one.purpose})" for one in self.left]
+        unplayed = [place for one in self.opened for place in one.unplayed()]
+        detail = _not_played([*missing, *unplayed])
+        if missing:
+            raise self.diverge(f"{missing[0]} was recorded and never opened", detail=detail) from None
+        for one in self.opened:
+            one.check_all_played(detail)
         if self._gates < len(self.script.gates):
             raise self.diverge(f"gate attempt {self._gates + 1} was recorded and never made") from None
         if self._turns < (last := max(self.script.trees, default=0)):
@@ -188,7 +215,7 @@ class Player:
         that, `kept`, and never played.
         """
         self.raise_pending()
-        for one in self._opened[:-1]:
+        for one in self.opened[:-1]:
             one.check_all_played()
         played, recorded = (self._gates, self._decisions), (len(kept.gates), len(kept.decisions))
         if played != recorded:
@@ -197,7 +224,7 @@ class Player:
 
     def describe(self) -> str:
         """What the playing connection waits for, in words for the explanation of a hang."""
-        return self._opened[-1].describe() if self._opened else "no connection was opened"
+        return self.opened[-1].describe() if self.opened else "no connection was opened"
 
 
 def freshness(stale: int, turns: int) -> str:
@@ -211,3 +238,11 @@ def freshness(stale: int, turns: int) -> str:
     if stale == 1:
         return f"no turn is fresh; turn 1 of {turns} answers a prompt that no longer exists"
     return f"fresh up to turn {stale - 1} of {turns}; turn {stale} answers a prompt that no longer exists"
+
+
+def _not_played(places: Sequence[str]) -> str:
+    """All that was recorded and not played, where it is more than the sentence above it says."""
+    if len(places) < 2:
+        return ""
+    more = [f"... and {len(places) - _MOST_PLACES} more"] if len(places) > _MOST_PLACES else []
+    return "\n".join(["not played:", *(f"  {one}" for one in [*places[:_MOST_PLACES], *more])])

@@ -96,7 +96,7 @@ class Recorder:
         for variables in secret_options(options):
             self._scrubber.learn(variables)
         stderr: list[str] = []
-        return self._start(dataclasses.replace(options, stderr=stderr.append)), stderr
+        return self._start(dataclasses.replace(options, stderr=_both(stderr.append, options.stderr))), stderr
 
     def go_on(self, kept: Sequence[dict[str, Any]], *, connections: int, turns: int) -> None:
         """The session began with what an earlier recording holds: `kept` are the journal entries of that, which were
@@ -247,6 +247,16 @@ class RecordingTransport:
         if terminate is not None:
             terminate()
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether the connection's end is recorded."""
+        return self._ended
+
+    def abandon(self) -> None:
+        """Nobody closed the connection: end what is inside, and record that it was us."""
+        self.terminate()
+        self._end("closed")
+
     def _end(self, how: str, error: Exception | None = None) -> None:
         if self._ended:
             return
@@ -256,3 +266,15 @@ class RecordingTransport:
             facts["error"] = {"type": type(error).__name__, "text": str(error)}
             facts["exit_status"] = getattr(error, "exit_code", None)
         self._recorder.note("end", c=self._number, stderr=list(self._stderr[-20:]), **facts)
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None] | None) -> Callable[[str], None]:
+    """A callback for lines of stderr that tells two; the second is the application's own, if it has one."""
+    if second is None:
+        return first
+
+    def tell(line: str) -> None:
+        first(line)
+        second(line)
+
+    return tell

@@ -8,13 +8,24 @@ belongs to a tool call is awaited before that call's next frame (slice.md 4, 5, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.transport.hooks import HookIds
+from pytest_mala.transport.leftovers import left_over, tool_ids
 from pytest_mala.transport.takes import is_initiator
-from pytest_mala.transport.words import listed, request_in_words, step_in_words, subtype_of, waited
+from pytest_mala.transport.words import (
+    beyond,
+    listed,
+    progress,
+    request_in_words,
+    row_in_words,
+    step_in_words,
+    subtype_of,
+    waited,
+)
 
 if TYPE_CHECKING:
     from pytest_mala.errors import Divergence
@@ -44,6 +55,7 @@ class ReplayTransport:
         }
         self._asked_for: dict[str, Step] = {}  # delivered requests of the CLI whose recorded answer is still owed
         self._began = {is_interrupt: self._initiators(is_interrupt=is_interrupt) for is_interrupt in (False, True)}
+        self._delivered_count = 0  # frames that the client got
         self._mark = 0.0  # when the last prompt, frame or decision happened, on the loop's clock
         self._tree: str | None = None
         self._live_ids: dict[str, str] = {}  # recorded id of a request of the SDK -> id in this run
@@ -129,6 +141,16 @@ class ReplayTransport:
         """Whether the connection is open."""
         return self._ready
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client is done with it."""
+        return self._closed
+
+    @property
+    def script(self) -> ConnectionScript:
+        """What was recorded of the connection."""
+        return self._script
+
     async def end_input(self) -> None:
         """The client will write nothing more."""
         self._is_input_ended = True
@@ -143,13 +165,16 @@ class ReplayTransport:
             self._player.raise_pending()
             if self._closed or is_done():
                 return
-            await self._changed.wait()
+            await self._player.wait(self, self._changed)
 
     async def _until_due(self, at: int, step: Step) -> None:
         """Wait for the recorded gap, shortened by max(20 ms, 1 %) so that jitter is no difference (design D7).
 
         A client that already sent what comes later does not wait any more.
         """
+        if not self._player.has_gaps:
+            self._player.raise_pending()
+            return
         due = self._mark + max(0, step.ms - max(20, step.ms // 100)) / 1000
         while (left := due - self._now()) > 0 and not self._closed and self._ahead < at:
             self._player.raise_pending()
@@ -162,7 +187,7 @@ class ReplayTransport:
 
     def _unanswered(self, step: Step) -> list[Step]:
         """Requests of the CLI whose recorded answers must come before this frame may."""
-        tool_ids = _tool_ids(step.value)
+        tool_ids = tool_ids(step.value)
         is_last = step.value.get("type") == "result"
         return [
             request
@@ -176,11 +201,11 @@ class ReplayTransport:
         said = "a prompt" if kind == "query" else f"the control request {subtype}"
         expected = self._began[subtype == "interrupt"]
         if not expected:
-            raise self._diverge(f"{said} was sent, but {self._ends_here()}") from None
+            raise self.diverge(f"{said} was sent, but {self._ends_here()}", None, beyond(frame, self._steps)) from None
         at = expected.pop(0)
         step = self._steps[at]
         if step.kind != kind:
-            raise self._diverge(f"{said} was sent where the recording has {step_in_words(step)}", step) from None
+            raise self.diverge(f"{said} was sent where the recording has {step_in_words(step)}", step) from None
         if (difference := self._compare(step, frame)) and (found := self._found(step, difference)):
             raise found from None
         skipped = [one for one in self._steps[self._at : at] if one.kind == "cli" and not one.trailing]
@@ -192,8 +217,8 @@ class ReplayTransport:
     def _found(self, step: Step, difference: Difference) -> Divergence | None:
         """The divergence that a difference is; nothing for other words of a prompt where those are tolerated."""
         if difference.is_stale:
-            return self._player.stale(step.turn, place=self._place(step), detail=difference.detail)
-        return self._diverge(difference.what, step, difference.detail)
+            return self._player.stale(step.turn, place=self._place(step), detail=self._told(difference.detail))
+        return self.diverge(difference.what, step, difference.detail)
 
     def _initiators(self, *, is_interrupt: bool) -> list[int]:
         """What the SDK began, in order; interrupts race with the rest and are a list of their own (sdk.md 2)."""
@@ -218,11 +243,11 @@ class ReplayTransport:
         at = self._answers.get(wanted)
         if at is None or at in self._done:
             in_vain = "was answered, but in the recording it never was" if at is None else "was answered a second time"
-            self._diverge(f"{self._asked(wanted)} {in_vain}")
+            self.diverge(f"{self._asked(wanted)} {in_vain}")
             return
         step = self._steps[at]
         if difference := self._player.matching.answer(step, frame, self._asked(wanted)):
-            self._diverge(difference.what, step, difference.detail)
+            self.diverge(difference.what, step, difference.detail)
         self._asked_for.pop(wanted, None)
         self._took(at)
 
@@ -266,7 +291,7 @@ class ReplayTransport:
     def _decided_otherwise(self, what: str, step: Step | None = None) -> Divergence:
         """An unanswered hook is the usual cause of a run that gets no further."""
         because = f"; {waiting}" if (waiting := self._not_answered()) else ""
-        return self._diverge(f"the session decided {what}{because}", step, self._player.explain())
+        return self.diverge(f"the session decided {what}{because}", step, self._player.explain())
 
     def _delivered(self, step: Step) -> dict[str, Any]:
         if self._tree is not None:
@@ -282,6 +307,7 @@ class ReplayTransport:
             if frame["request"].get("subtype") == "hook_callback":
                 frame["request"]["callback_id"] = self._hooks.live(frame["request"]["callback_id"])
         self._mark = self._now()
+        self._delivered_count += 1
         self._player.observer.frame("cli", frame)
         return dict(frame)
 
@@ -303,29 +329,30 @@ class ReplayTransport:
             return claude_agent_sdk.CLIConnectionError(text)
         return RecordedEndError(text or name)  # as the recorded session told it
 
-    def check_all_played(self) -> None:
+    def check_all_played(self, detail: str = "") -> None:
         """Raise for the first frame or prompt that was recorded and that this run never came to."""
-        for at, step in enumerate(self._steps):
-            if (
-                step.kind in ("query", "control", "sdk", "decision")
-                and at not in self._done
-                and not self._is_optional(at)
-            ):
-                raise self._diverge(f"{step_in_words(step)} was recorded and never came", step) from None
-            if step.kind == "cli" and not step.trailing and at >= self._at:
-                raise self._diverge(f"{step_in_words(step)} was recorded and never read", step) from None
+        owed, unread = self._owed()
+        for step in owed:
+            never = "read" if step.kind == "cli" else "came"
+            raise self.diverge(f"{step_in_words(step)} was recorded and never {never}", step, detail) from None
+        if unread:
+            self._player.left_unread(self._script, unread)
 
-    def _is_optional(self, at: int) -> bool:
-        """An answer to a trailing request may be missing with it."""
-        step = self._steps[at]
-        return step.kind == "sdk" and any(
-            one.trailing and one.value.get("request_id") == step.value["response"]["request_id"]
-            for one in self._steps
-            if one.kind == "cli"
-        )
+    def unplayed(self) -> list[str]:
+        """Each thing that was recorded and that this run never came to, in words; frames in a row are one."""
+        rows = [[*row] for _, row in itertools.groupby(self._owed()[0], key=lambda step: step.kind == "cli" or step)]
+        return [f"{row_in_words(row)} ({self._place(row[0])})" for row in rows]
 
-    def _diverge(self, what: str, step: Step | None = None, detail: str = "") -> Divergence:
-        return self._player.diverge(what, place=self._place(step), detail=detail)
+    def _owed(self) -> tuple[list[Step], list[Step]]:
+        return left_over(self._steps, self._done, self._at, may_be_unread=self._player.may_be_unread)
+
+    def diverge(self, what: str, step: Step | None = None, detail: str = "") -> Divergence:
+        """A divergence at a step, by default at the one that is being played; it is kept, and may be raised."""
+        return self._player.diverge(what, place=self._place(step), detail=self._told(detail))
+
+    def _told(self, detail: str) -> str:
+        """What differs, and how far the connection was played."""
+        return "\n".join(part for part in (detail, progress(self._steps, self._delivered_count)) if part)
 
     def _place(self, step: Step | None) -> str:
         connection = f"connection {self._script.number} ({self._script.purpose})"
@@ -363,13 +390,3 @@ def _connection_error(text: str) -> Exception:
     import claude_agent_sdk  # here: the SDK costs 0.8 s and this error is rare
 
     return claude_agent_sdk.CLIConnectionError(text)
-
-
-def _tool_ids(frame: Mapping[str, Any]) -> set[str]:
-    """The tool calls that a frame speaks of."""
-    found = {frame.get("request", {}).get("tool_use_id")}
-    content = (frame.get("message") or {}).get("content")
-    for block in content if isinstance(content, list) else []:
-        if isinstance(block, Mapping):
-            found.add(block.get("tool_use_id"))
-    return {one for one in found if one}

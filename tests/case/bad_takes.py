@@ -317,7 +317,7 @@ DIVERGED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
             },
         ),
         "cassettes/hook-unknown.yaml: connection 1 (work), turn 1, frame 10: the hook hook_9 was answered, "
-        "but in the recording it never was",
+        "but in the recording it never was\n  last frame played: frame 10 (assistant) at 0.617 s, 8 of 17",
     ),
     "no-frames": (
         lambda data: data.update(interactions=data["interactions"][:2]),

@@ -160,7 +160,8 @@ def test_a_hook_that_never_answers(tape: SessionTape, tmp_path: Path) -> None:
         f"{WORK} 8: the session decided 'timeout' here; "
         f"the recorded one waited 1,000 ms for the next frame and went on; {hook}\n"
         "  waiting for a frame after `tool_use Bash (toolu_1)`; "
-        f"idle timer off, tools pending: Bash (toolu_1) (state PROCESSING, turn 1); {hook}\n{REMEDY}"
+        f"idle timer off, tools pending: Bash (toolu_1) (state PROCESSING, turn 1); {hook}\n"
+        f"  last frame played: frame 6 (control_request hook_callback) at 1.400 s, 4 of 6\n{REMEDY}"
     )
 
 
@@ -186,7 +187,8 @@ def test_two_hooks_that_wait_for_each_other(tape: SessionTape, tmp_path: Path) -
         f"{WORK} 11: the session decided 'timeout' here; "
         f"the recorded one waited 1,000 ms for the next frame and went on; {both}\n"
         "  waiting for a frame after `tool_use Read (toolu_2)`; idle timer off, "
-        f"tools pending: Bash (toolu_1), Read (toolu_2) (state PROCESSING, turn 1); {both}\n{REMEDY}"
+        f"tools pending: Bash (toolu_1), Read (toolu_2) (state PROCESSING, turn 1); {both}\n"
+        f"  last frame played: frame 9 (control_request hook_callback) at 2.400 s, 6 of 9\n{REMEDY}"
     )
 
 
@@ -223,7 +225,8 @@ def test_a_tool_of_an_mcp_server_that_never_answers(tape: SessionTape, tmp_path:
         f"{WORK} 12: the session decided 'timeout' here; "
         f"the recorded one waited 1,000 ms for the next frame and went on; {call}\n"
         "  waiting for a frame after `tool_use mcp__srv__slow (toolu_1)`; "
-        f"idle timer off, tools pending: mcp__srv__slow (toolu_1) (state PROCESSING, turn 1); {call}\n{REMEDY}"
+        f"idle timer off, tools pending: mcp__srv__slow (toolu_1) (state PROCESSING, turn 1); {call}\n"
+        f"  last frame played: frame 10 (control_request mcp_message) at 1.700 s, 6 of 8\n{REMEDY}"
     )
 
 
@@ -237,7 +240,8 @@ def test_a_permission_callback_that_never_answers(tape: SessionTape, tmp_path: P
         f"{WORK} 8: the session decided 'timeout' here; "
         f"the recorded one waited 1,000 ms for the next frame and went on; {asked}\n"
         "  waiting for a frame after `tool_use Bash (toolu_1)`; "
-        f"idle timer off, tools pending: Bash (toolu_1) (state PROCESSING, turn 1); {asked}\n{REMEDY}"
+        f"idle timer off, tools pending: Bash (toolu_1) (state PROCESSING, turn 1); {asked}\n"
+        f"  last frame played: frame 6 (control_request can_use_tool) at 1.500 s, 4 of 6\n{REMEDY}"
     )
 
 
@@ -335,7 +339,8 @@ def test_a_take_that_ends_where_the_session_waits(tape: SessionTape, tmp_path: P
     assert diverged(play(tmp_path, tape)) == (
         f"{WORK} 5: the session decided 'idle' here, but the recording ends here (3 of 3 frames played)\n"
         "  waiting for a frame after `text`; idle timer on (360 s) (state PROCESSING, turn 1); "
-        f"the recording ends here (3 of 3 frames played)\n{REMEDY}"
+        f"the recording ends here (3 of 3 frames played)\n"
+        f"  last frame played: frame 5 (assistant) at 1.400 s, 3 of 3\n{REMEDY}"
     )
 
 
@@ -350,7 +355,8 @@ def test_a_recorded_idle_decision_that_never_comes_because_idle_is_off(tape: Ses
     assert diverged(play(tmp_path, tape, limits="{idle: off}")) == (
         f"{WORK} 5: the session decided 'timeout' here; the recorded one decided 'idle'\n"
         "  waiting for a frame after `text`; idle timer off (state PROCESSING, turn 1); "
-        f"the recording waits for the session to decide 'idle'\n{REMEDY}"
+        f"the recording waits for the session to decide 'idle'\n"
+        f"  last frame played: frame 5 (assistant) at 1.400 s, 3 of 5\n{REMEDY}"
     )
 
 
@@ -361,7 +367,8 @@ def test_a_recorded_silence_that_is_longer_than_the_limit(tape: SessionTape, tmp
         "the recorded one waited 7,200,000 ms for the next frame and went on\n"
         "  waiting for a frame after `tool_use Bash (toolu_1)`; "
         "idle timer off, tools pending: Bash (toolu_1) (state PROCESSING, turn 1); "
-        f"the next recorded thing is a frame user (connection 1 (work), turn 1, frame 6)\n{REMEDY}"
+        f"the next recorded thing is a frame user (connection 1 (work), turn 1, frame 6)\n"
+        f"  last frame played: frame 5 (assistant) at 1.400 s, 3 of 5\n{REMEDY}"
     )
 
 
@@ -370,7 +377,8 @@ def test_a_prompt_that_is_recorded_and_never_sent(tape: SessionTape, tmp_path: P
     assert diverged(play(tmp_path, tape)) == (
         f"{PLACE}: connection 1 (work), turn 2, frame 5: the session decided 'idle' where the recording has a prompt\n"
         "  waiting for a frame after `SystemMessage`; idle timer on (360 s) (state PROCESSING, turn 1); "
-        f"the next recorded thing is a prompt (connection 1 (work), turn 2, frame 5)\n{REMEDY}"
+        f"the next recorded thing is a prompt (connection 1 (work), turn 2, frame 5)\n"
+        f"  last frame played: frame 4 (system init) at 0.400 s, 2 of 4\n{REMEDY}"
     )
 
 

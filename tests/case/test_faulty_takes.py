@@ -106,11 +106,13 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "two results": (
         lambda tape: tape.result().result("again", after=1).over().passed(),
-        f"{WORK} 7: a frame result success was recorded and never read\n{REMEDY}",
+        f"{WORK} 7: a frame result success was recorded and never read\n"
+        f"  last frame played: frame 6 (result success) at 1.400 s, 4 of 5\n{REMEDY}",
     ),
     "two results with words between": (
         lambda tape: tape.result().text("and more", after=1).result("again", after=1).over().passed(),
-        f"{WORK} 7: a frame assistant was recorded and never read\n{REMEDY}",
+        f"{WORK} 7: a frame assistant was recorded and never read\n"
+        f"  last frame played: frame 6 (result success) at 1.400 s, 4 of 6\n{REMEDY}",
     ),
     "frames after the result": (lambda tape: tape.result().text("late").over().passed(), "passed: done"),
     "a result without a session id": (
@@ -172,7 +174,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "an answer of ours that nobody asked for": (
         lambda tape: tape.answered({}, "nobody").result().over().passed(),
-        f"{WORK} 6: an answer was recorded and never came\n{REMEDY}",
+        f"{WORK} 6: an answer was recorded and never came\n"
+        f"  last frame played: frame 7 (result success) at 1.400 s, 4 of 4\n{REMEDY}",
     ),
     "a request that nobody made is withdrawn": (
         frames({"type": "control_cancel_request", "request_id": "nobody"}),
@@ -190,7 +193,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "one that was never refused": (
         lambda tape: tape.asked({"subtype": "levitate"}).result().over().passed(),
-        f"{WORK} 7: the request levitate was answered, but in the recording it never was\n{REMEDY}",
+        f"{WORK} 7: the request levitate was answered, but in the recording it never was\n"
+        f"  last frame played: frame 7 (result success) at 1.500 s, 5 of 5\n{REMEDY}",
     ),
     "a hook of unknown id": (
         lambda tape: (
@@ -200,7 +204,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "one that was never answered": (
         lambda tape: tape.hook(7).result().over().passed(),
-        f"{WORK} 7: the hook hook_7 for toolu_1 was answered, but in the recording it never was\n{REMEDY}",
+        f"{WORK} 7: the hook hook_7 for toolu_1 was answered, but in the recording it never was\n"
+        f"  last frame played: frame 7 (result success) at 1.400 s, 5 of 5\n{REMEDY}",
     ),
     "no end": (
         lambda tape: tape.result().add("turn", turn=1, data={**tree(), "turn": 1}).passed(),
@@ -212,7 +217,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "a prompt after the end": (
         lambda tape: tape.result().over().prompt("x").passed(),
-        f"{PLACE}: connection 1 (work), turn 2, frame 7: a prompt was recorded and never came\n{REMEDY}",
+        f"{PLACE}: connection 1 (work), turn 2, frame 7: a prompt was recorded and never came\n"
+        f"  last frame played: frame 6 (result success) at 1.400 s, 4 of 4\n{REMEDY}",
     ),
     "another connection before the first has ended": (
         lambda tape: tape.result().connect("gate retry").prompt("gate").result().over().passed(),
@@ -227,7 +233,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         lambda tape: tape.decided("dance", after=1).result().over().passed(),
         f"{WORK} 5: the session decided 'idle' here; the recorded one decided 'dance'\n"
         "  waiting for a frame after `text`; idle timer on (360 s) (state PROCESSING, turn 1); "
-        f"the recording waits for the session to decide 'dance'\n{REMEDY}",
+        f"the recording waits for the session to decide 'dance'\n"
+        f"  last frame played: frame 5 (assistant) at 1.400 s, 3 of 4\n{REMEDY}",
     ),
     "a broken connection": (
         lambda tape: tape.over(how="error", error={"type": "OddError", "text": "its cable is cut"}).failed(),

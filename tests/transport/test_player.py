@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from transport_tapes import Play, Tape, turn
+from transport_tapes import BY_NAME, Play, Tape, turn
 
 from pytest_mala.errors import Divergence
 
@@ -83,7 +83,10 @@ async def test_what_was_swallowed_is_raised_at_the_end_though_all_was_played(tap
                 await client.query("more")
     assert finished(play) == (
         f"{PLACE}: connection 1 (work), turn 1, frame 4: "
-        f"a prompt was sent, but the recording ends here (2 of 2 frames played)\n{REMEDY}"
+        "a prompt was sent, but the recording ends here (2 of 2 frames played)\n"
+        "  sent: 'more'\n"
+        "  last recorded result: 'done'\n"
+        f"  last frame played: frame 4 (result success) at 0.300 s, 2 of 2\n{REMEDY}"
     )
 
 
@@ -98,7 +101,10 @@ async def test_of_several_divergences_the_first_is_told(tape: Tape, clock: Virtu
     expected = (
         f"{PLACE}: connection 1 (work), turn 1, frame 3: the prompt is not what was recorded "
         "(no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)\n"
-        f"  [-please-]{{+something else+}}\n{REMEDY}"
+        "  [-please-]{+something else+}\n"
+        "  closest recorded prompt: this one, 0 % of the words alike\n"
+        f"{BY_NAME}\n"
+        f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 2\n{REMEDY}"
     )
     assert [str(first.value), str(second.value), str(play.player.divergence)] == [expected] * 3
     assert finished(play) == expected
@@ -112,7 +118,7 @@ async def test_other_options_than_recorded(tape: Tape) -> None:
         play.player.connection("work", ClaudeAgentOptions(model="haiku"))
     assert str(caught.value) == (
         f"{PLACE}: connection 1: the agent's options are not the recorded ones\n"
-        f'  model: "[-opus-]{{+haiku+}}"\n{REMEDY}'
+        f'  model: "[-opus-]{{+haiku+}}"\n{BY_NAME}\n{REMEDY}'
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from transport_tapes import Play, Tape, names_of, turn
+from transport_tapes import BY_NAME, Play, Tape, names_of, turn
 
 from pytest_mala.clock import Stalled, VirtualClock
 from pytest_mala.errors import Divergence
@@ -69,10 +69,13 @@ async def diverging(play: Play, clock: VirtualClock, prompt: str = "please", **c
 
 async def test_another_prompt_is_a_divergence_with_a_word_diff(tape: Tape, clock: VirtualClock) -> None:
     said = await diverging(Play(one_turn(tape, "Fix the bug in add().")), clock, "Fix the small bug in add().")
-    freshness = "(no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)"
-    assert (
-        said
-        == f"{PLACE} 3: the prompt is not what was recorded {freshness}\n  Fix the{{+ small+}} bug in add().\n{REMEDY}"
+    assert said == (
+        f"{PLACE} 3: the prompt is not what was recorded "
+        "(no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)\n"
+        f"  Fix the{{+ small+}} bug in add().\n"
+        "  closest recorded prompt: this one, 92 % of the words alike\n"
+        f"{BY_NAME}\n"
+        f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 4\n{REMEDY}"
     )
 
 
@@ -97,8 +100,10 @@ async def test_a_prompt_of_another_turn_is_named(tape: Tape, clock: VirtualClock
     tape.connect("gate retry").prompt("second").result().end()
     said = await diverging(Play(tape), clock, "second")
     assert (
-        said
-        == f"{PLACE} 3: the prompt is not what was recorded\n  this is the prompt of turn 2, sent as turn 1\n{REMEDY}"
+        said == f"{PLACE} 3: the prompt is not what was recorded\n"
+        "  this is the prompt of turn 2, sent as turn 1\n"
+        f"{BY_NAME}\n"
+        f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 4\n{REMEDY}"
     )
 
 
@@ -110,7 +115,10 @@ async def test_one_prompt_too_many(tape: Tape, clock: VirtualClock) -> None:
             with pytest.raises(Divergence) as caught:
                 await client.query("more")
     assert str(caught.value) == (
-        f"{PLACE} 6: a prompt was sent, but the recording ends here (4 of 4 frames played)\n{REMEDY}"
+        f"{PLACE} 6: a prompt was sent, but the recording ends here (4 of 4 frames played)\n"
+        "  sent: 'more'\n"
+        "  last recorded result: 'done'\n"
+        f"  last frame played: frame 6 (result success) at 3.400 s, 4 of 4\n{REMEDY}"
     )
 
 
@@ -120,7 +128,8 @@ async def test_a_prompt_where_a_control_request_was_recorded(tape: Tape, clock: 
     said = await diverging(Play(tape), clock)
     assert said == (
         "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 3: "
-        f"a prompt was sent where the recording has the control request set_model\n{REMEDY}"
+        f"a prompt was sent where the recording has the control request set_model\n"
+        f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 1\n{REMEDY}"
     )
 
 
@@ -163,18 +172,25 @@ class TestHooks:
         said = await diverging(Play(self.recorded(tape, {})), clock, hooks={"PreToolUse": [deny]})
         assert said == (
             f"{PLACE} 6: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n"
-            f"  $.response.response.decision: only now ('block')\n{REMEDY}"
+            f"  $.response.response.decision: only now ('block')\n{BY_NAME}\n"
+            f"  last frame played: frame 5 (control_request hook_callback) at 0.300 s, 3 of 5\n{REMEDY}"
         )
 
     async def test_a_hook_that_is_gone(self, tape: Tape, clock: VirtualClock) -> None:
         said = await diverging(Play(self.recorded(tape, {})), clock)
         where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
-        assert said == f"{where}: the hook PreToolUse[0] was recorded and is not registered now\n{REMEDY}"
+        assert said == (
+            f"{where}: the hook PreToolUse[0] was recorded and is not registered now\n"
+            f"  no frame of 5 was played yet\n{REMEDY}"
+        )
 
     async def test_a_hook_more(self, tape: Tape, clock: VirtualClock) -> None:
         said = await diverging(Play(self.recorded(tape, {})), clock, hooks={"PreToolUse": [allow, allow]})
         where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
-        assert said == f"{where}: the hook PreToolUse[1] is registered now and was not when it was recorded\n{REMEDY}"
+        assert said == (
+            f"{where}: the hook PreToolUse[1] is registered now and was not when it was recorded\n"
+            f"  no frame of 5 was played yet\n{REMEDY}"
+        )
 
     async def test_hooks_are_paired_by_event_not_by_number(self, tape: Tape, clock: VirtualClock) -> None:
         """Callback ids are numbers in order of registration; a recorded hook_0 may be hook_1 now."""
@@ -312,7 +328,8 @@ class TestDecisions:
             await self.idle(play, 3)
         assert str(caught.value) == (
             f"{PLACE} 5: the session decided 'idle' here; "
-            f"the recorded one waited 1,200,000 ms for the next frame and went on\n{REMEDY}"
+            f"the recorded one waited 1,200,000 ms for the next frame and went on\n"
+            f"  last frame played: frame 4 (system init) at 0.400 s, 2 of 4\n{REMEDY}"
         )
 
     async def test_a_decision_where_the_recording_ends(self, tape: Tape, clock: VirtualClock) -> None:
@@ -320,7 +337,8 @@ class TestDecisions:
         with clock, pytest.raises(Divergence) as caught:
             await self.idle(play, 3)
         assert str(caught.value) == (
-            f"{PLACE} 4: the session decided 'idle' here, but the recording ends here (2 of 2 frames played)\n{REMEDY}"
+            f"{PLACE} 4: the session decided 'idle' here, but the recording ends here (2 of 2 frames played)\n"
+            f"  last frame played: frame 4 (system init) at 0.400 s, 2 of 2\n{REMEDY}"
         )
 
     async def test_another_decision(self, tape: Tape, clock: VirtualClock) -> None:
@@ -332,7 +350,8 @@ class TestDecisions:
                     async for _ in client.receive_response():
                         play.player.decide("timeout")
         assert str(caught.value) == (
-            f"{PLACE} 4: the session decided 'timeout' here; the recorded one decided 'idle'\n{REMEDY}"
+            f"{PLACE} 4: the session decided 'timeout' here; the recorded one decided 'idle'\n"
+            f"  last frame played: frame 4 (system init) at 0.400 s, 2 of 4\n{REMEDY}"
         )
 
     @pytest.mark.parametrize(("gap", "is_same"), [(2.999, True), (3.0, True), (3.02, True), (3.1, False)])
@@ -420,7 +439,10 @@ class TestEnds:
                     break
         with pytest.raises(Divergence) as caught:
             play.player.finish()
-        assert str(caught.value) == f"{PLACE} 5: a frame assistant was recorded and never read\n{REMEDY}"
+        assert str(caught.value) == (
+            f"{PLACE} 5: a frame assistant was recorded and never read\n"
+            f"  last frame played: frame 4 (system init) at 0.300 s, 2 of 4\n{REMEDY}"
+        )
 
     async def test_trailing_frames_may_be_missed(self, tape: Tape, clock: VirtualClock) -> None:
         tape.connect().prompt("please").result()
@@ -438,7 +460,12 @@ class TestEnds:
                 pass
         with pytest.raises(Divergence) as caught:
             play.player.finish()
-        assert str(caught.value) == (f"{PLACE} 3: a prompt was recorded and never came\n{REMEDY}")
+        assert str(caught.value) == (
+            f"{PLACE} 3: a prompt was recorded and never came\n  not played:\n"
+            "    a prompt 'please' (connection 1 (work), turn 1, frame 3)\n"
+            "    3 frames (connection 1 (work), turn 1, frame 4)\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 4\n{REMEDY}"
+        )
 
     async def test_a_connection_that_was_never_opened(self, tape: Tape, clock: VirtualClock) -> None:
         one_turn(tape)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from transport_tapes import Play, Tape, names_of, turn
+from transport_tapes import BY_NAME, Play, Tape, names_of, turn
 
 from pytest_mala.errors import Divergence
 
@@ -47,7 +47,8 @@ class TestWhatTheClientBegins:
         assert str(caught.value) == (
             "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 3: "
             "the control request set_model is not what was recorded\n"
-            f"  $.model: recorded 'opus', now 'haiku'\n{REMEDY}"
+            f"  $.model: recorded 'opus', now 'haiku'\n{BY_NAME}\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 2\n{REMEDY}"
         )
 
     async def test_another_initialize_request(self, tape: Tape, clock: VirtualClock) -> None:
@@ -59,7 +60,8 @@ class TestWhatTheClientBegins:
         assert str(caught.value) == (
             "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1: "
             "the control request initialize is not what was recorded\n"
-            f"  $.skills: only recorded (['pdf'])\n{REMEDY}"
+            f"  $.skills: only recorded (['pdf'])\n{BY_NAME}\n"
+            f"  no frame of 1 was played yet\n{REMEDY}"
         )
 
     async def test_a_control_request_that_was_never_recorded(self, tape: Tape, clock: VirtualClock) -> None:
@@ -71,7 +73,8 @@ class TestWhatTheClientBegins:
                     await client.set_model("opus")
         assert str(caught.value) == (
             f"{PLACE} 3: the control request set_model was sent, but the recording ends here (1 of 1 frames played)"
-            f"\n{REMEDY}"
+            f"\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 1\n{REMEDY}"
         )
 
     async def test_a_prompt_to_another_session(self, tape: Tape, clock: VirtualClock) -> None:
@@ -81,7 +84,8 @@ class TestWhatTheClientBegins:
                 with pytest.raises(Divergence) as caught:
                     await client.query("please", session_id="other")
         assert str(caught.value) == (
-            f"{PLACE} 3: the prompt goes to another session\n  recorded: default\n  this run: other\n{REMEDY}"
+            f"{PLACE} 3: the prompt goes to another session\n  recorded: default\n  this run: other\n{BY_NAME}\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 2\n{REMEDY}"
         )
 
 
@@ -106,13 +110,15 @@ class TestAnswers:
     async def test_one_that_was_never_recorded(self, tape: Tape, clock: VirtualClock) -> None:
         play = Play(self.asked(tape).result(after=1).end())
         assert await self.swallowed(play, clock) == (
-            f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered, but in the recording it never was\n{REMEDY}"
+            f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered, but in the recording it never was\n"
+            f"  last frame played: frame 4 (control_request hook_callback) at 0.400 s, 2 of 3\n{REMEDY}"
         )
 
     async def test_one_to_a_request_that_nobody_made(self, tape: Tape, clock: VirtualClock) -> None:
         play = Play(self.asked(tape).answer({}).result(after=1).end())
         assert await self.swallowed(play, clock, answer_to("nobody", {})) == (
-            f"{PLACE} 3: the request nobody was answered, but in the recording it never was\n{REMEDY}"
+            f"{PLACE} 3: the request nobody was answered, but in the recording it never was\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 3\n{REMEDY}"
         )
 
     async def test_one_that_is_given_twice(self, tape: Tape, clock: VirtualClock) -> None:
@@ -120,7 +126,8 @@ class TestAnswers:
         again = answer_to(tape.entries[-1]["m"]["request_id"], {})
         play = Play(tape.answer({}).result(after=1).end())
         assert await self.swallowed(play, clock, again, again) == (
-            f"{PLACE} 3: the hook PreToolUse[0] for toolu_1 was answered a second time\n{REMEDY}"
+            f"{PLACE} 3: the hook PreToolUse[0] for toolu_1 was answered a second time\n"
+            f"  last frame played: frame 2 (control_response) at 0.300 s, 1 of 3\n{REMEDY}"
         )
 
     async def test_a_difference_cuts_a_long_wait_short(self, tape: Tape, clock: VirtualClock) -> None:
@@ -172,7 +179,8 @@ class TestAnswers:
         assert str(caught.value) == (
             f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n"
             "  $.response.response.reason: edit it: it was changed on disk [-since-]{+after+} you read it last.\n"
-            f"{REMEDY}"
+            f"{BY_NAME}\n"
+            f"  last frame played: frame 4 (control_request hook_callback) at 0.400 s, 2 of 3\n{REMEDY}"
         )
 
     @pytest.mark.parametrize(
@@ -191,7 +199,8 @@ class TestAnswers:
             async with play.client(hooks={"PreToolUse": [broken]}) as client:
                 await turn(client, "please")
         assert str(caught.value) == (
-            f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n  {shown}\n{REMEDY}"
+            f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n  {shown}\n"
+            f"  last frame played: frame 4 (control_request hook_callback) at 0.400 s, 2 of 3\n{REMEDY}"
         )
 
     async def test_a_hook_that_raised_already_and_says_something_else(self, tape: Tape, clock: VirtualClock) -> None:
@@ -207,7 +216,8 @@ class TestAnswers:
                 await turn(client, "please")
         assert str(caught.value) == (
             f"{PLACE} 5: the hook PreToolUse[0] for toolu_1 was answered otherwise than recorded\n"
-            f"  $.response.error: recorded 'ah', now 'oh'\n{REMEDY}"
+            f"  $.response.error: recorded 'ah', now 'oh'\n{BY_NAME}\n"
+            f"  last frame played: frame 4 (control_request hook_callback) at 0.400 s, 2 of 3\n{REMEDY}"
         )
 
 
@@ -354,18 +364,23 @@ class TestAllMustHaveCome:
     async def test_an_answer_that_was_never_given(self, tape: Tape, clock: VirtualClock) -> None:
         tape.connect(hooks=HOOKS).prompt("please").result()
         tape.send(json.loads(answer_to("nobody", {})))
-        assert await self.left(Play(tape.end()), clock) == f"{PLACE} 5: an answer was recorded and never came\n{REMEDY}"
+        assert await self.left(Play(tape.end()), clock) == (
+            f"{PLACE} 5: an answer was recorded and never came\n"
+            f"  last frame played: frame 4 (result success) at 0.300 s, 2 of 2\n{REMEDY}"
+        )
 
     async def test_a_decision_that_was_never_made(self, tape: Tape, clock: VirtualClock) -> None:
         tape.connect(hooks=HOOKS).prompt("please").result().add("decide", after=3, c=1, what="idle")
         assert await self.left(Play(tape.end()), clock) == (
-            f"{PLACE} 4: the decision 'idle' was recorded and never came\n{REMEDY}"
+            f"{PLACE} 4: the decision 'idle' was recorded and never came\n"
+            f"  last frame played: frame 4 (result success) at 0.300 s, 2 of 2\n{REMEDY}"
         )
 
     async def test_a_control_request_that_was_never_made(self, tape: Tape, clock: VirtualClock) -> None:
         play = Play(set_model(tape.connect(hooks=HOOKS).prompt("please").result(), "opus").end())
         assert await self.left(play, clock) == (
-            f"{PLACE} 5: the control request set_model was recorded and never came\n{REMEDY}"
+            f"{PLACE} 5: the control request set_model was recorded and never came\n"
+            f"  last frame played: frame 4 (result success) at 0.300 s, 2 of 3\n{REMEDY}"
         )
 
     async def test_a_trailing_hook_may_be_missing_with_its_answer(self, tape: Tape, clock: VirtualClock) -> None:
@@ -391,4 +406,10 @@ class TestAllMustHaveCome:
                 await asyncio.sleep(1)
         with pytest.raises(Divergence) as caught:
             play.player.finish()
-        assert str(caught.value) == f"{PLACE} 5: an answer was recorded and never came\n{REMEDY}"
+        assert str(caught.value) == (
+            f"{PLACE} 5: an answer was recorded and never came\n"
+            "  not played:\n"
+            "    an answer (connection 1 (work), turn 1, frame 5)\n"
+            "    a frame result success (connection 1 (work), turn 1, frame 6)\n"
+            f"  last frame played: frame 4 (control_request hook_callback) at 0.300 s, 2 of 3\n{REMEDY}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from transport_tapes import Play, Tape, turn
+from transport_tapes import BY_NAME, Play, Tape, turn
 
 from pytest_mala.errors import Divergence
 from pytest_mala.transport.scrub import Likeness
@@ -49,6 +49,9 @@ async def test_another_secret_where_a_known_one_was_diverges_and_is_not_shown(ta
         "cassettes/x-1.yaml: connection 1 (work), turn 2, frame 6: the prompt is not what was recorded "
         "(fresh up to turn 1 of 2; turn 2 answers a prompt that no longer exists)\n"
         "  <{+another +}github[--1-]>?\n"
+        "  closest recorded prompt: this one, 67 % of the words alike\n"
+        f"{BY_NAME}\n"
+        "  last frame played: frame 5 (result success) at 0.300 s, 3 of 5\n"
         "record it with: RECORD"
     )
 

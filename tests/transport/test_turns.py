@@ -167,7 +167,8 @@ class TestTheEndThatIsWaitedFor:
         with pytest.raises(Divergence) as caught:
             play.player.finish()
         assert str(caught.value) == (
-            f"{PLACE} 7: a frame system session_state_changed was recorded and never read\n{REMEDY}"
+            f"{PLACE} 7: a frame system session_state_changed was recorded and never read\n"
+            f"  last frame played: frame 6 (result success) at 3.300 s, 4 of 5\n{REMEDY}"
         )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 SESSION = "00000000-0000-4000-8000-000000000001"
+BY_NAME = "  compared by name: the folders, ids and secrets that this run knows; everything else word by word"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
