@@ -28,6 +28,7 @@ from pytest_mala.transport.words import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
     from pytest_mala.errors import Divergence
     from pytest_mala.transport.matching import Difference
     from pytest_mala.transport.play import Player
