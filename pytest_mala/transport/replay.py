@@ -134,8 +134,12 @@ class ReplayTransport:
 
     async def close(self) -> None:
         """The client is done; what was recorded and not delivered is reported by `check_all_played`."""
-        self._closed = True
         self._ready = False
+        self.leave()
+
+    def leave(self) -> None:
+        """Nothing more is delivered; what the client still answers is compared."""
+        self._closed = True
         self.wake()
 
     def is_ready(self) -> bool:

@@ -143,7 +143,7 @@ class TailTransport:
         inner, stderr = recorder.start(self._tape.with_cli(self._options))
         self._wire = ResumedWire(inner, self._initialize, self._hooks())
         self._recording = RecordingTransport(recorder, number, self._wire, stderr)
-        await self._replay.close()  # its reader ends, and ours goes over to the CLI
+        self._replay.leave()  # its reader ends, and ours goes over to the CLI
         cli = await self._wire.greet()
         self._tape.goes_on(recorder, cli)
 

@@ -77,8 +77,8 @@ def case_of(folder: Path, name: str, lane: Lane = Lane.REPLAY, record: RecordMod
     return Case(load_issue(folder / "issues" / f"{name}.md", shown=f"issues/{name}.md"), settings)
 
 
-def played(folder: Path, name: str) -> CaseResult:
-    case = case_of(folder, name)
+def played(folder: Path, name: str, **how: Any) -> CaseResult:
+    case = case_of(folder, name, **how)
     try:
         case.prepare()
         return asyncio.run(case.run())
@@ -586,3 +586,11 @@ def test_a_damaged_log_plays_or_is_refused(tmp_path: Path, seed: int) -> None:
     told = told_to_the_client(cassette, FOLDER)
     assert len(told) == len(read_imported(cassette, read(cassette)))
     assert played(tmp_path, "x-1").notes[0] == IMPORTED
+
+
+def test_an_imported_session_has_nothing_stale(tmp_path: Path) -> None:
+    """None of its prompts is ever sent: a run that renews what is stale plays it as any other does."""
+    brought_in(LOGS / "short.jsonl", tmp_path)
+    renewing = played(tmp_path, "short", lane=Lane.SCRIPTED, record=RecordMode.STALE)
+    plain = played(tmp_path, "short")
+    assert (renewing.transcript, renewing.notes) == (plain.transcript, plain.notes)
