@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.transport.hooks import HookIds
@@ -28,6 +27,8 @@ from pytest_mala.transport.words import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
     from pytest_mala.errors import Divergence
     from pytest_mala.transport.matching import Difference
     from pytest_mala.transport.play import Player
@@ -187,12 +188,12 @@ class ReplayTransport:
 
     def _unanswered(self, step: Step) -> list[Step]:
         """Requests of the CLI whose recorded answers must come before this frame may."""
-        tool_ids = tool_ids(step.value)
+        tools = tool_ids(step.value)
         is_last = step.value.get("type") == "result"
         return [
             request
             for request in self._asked_for.values()
-            if is_last or not (own := request.value["request"].get("tool_use_id")) or own in tool_ids
+            if is_last or not (own := request.value["request"].get("tool_use_id")) or own in tools
         ]
 
     def _begin(self, frame: Mapping[str, Any]) -> None:
