@@ -11,7 +11,7 @@ import pytest
 from samples import HEAD, PYTEST, copy_samples, environment, errors_shown, run_by_hand
 
 from pytest_mala.issue.readers import ID
-from pytest_mala.plugin.sessions import _made_id
+from pytest_mala.plugin.made_id import made_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,9 @@ def scratch(tmp_path: Path) -> Path:
     return made
 
 
-def made_id(node: str, number: int = 1) -> str:
+def id_of(node: str, number: int = 1) -> str:
     parent, _, name = node.rpartition("::")
-    return _made_id(SimpleNamespace(parent=SimpleNamespace(nodeid=parent), name=name), number)
+    return made_id(SimpleNamespace(parent=SimpleNamespace(nodeid=parent), name=name), number)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def made_id(node: str, number: int = 1) -> str:
 )
 def test_a_prompt_is_named_after_its_test(node, made):
     """What is not plain has a hash behind it, eight characters long."""
-    found = made_id(node)
+    found = id_of(node)
     if re.search(r"(^|-)(0|[0-9a-f]{8})$", made):
         assert re.fullmatch(re.sub(r"(0|[0-9a-f]{8})$", "[0-9a-f]{8}", made), found)
     else:
         assert found == made
-    assert made_id(node, 2) == f"{found}-2"
+    assert id_of(node, 2) == f"{found}-2"
 
 
 def test_no_two_tests_have_one_id():
@@ -69,10 +69,10 @@ def test_no_two_tests_have_one_id():
         for name in ("test_s", "testA", "test_x", "TestA", "a", "é", f"test_{long}", f"test_{long}y")
         for parameter in ("", "[a/b]", "[a-b]", "[a b]", "[a]", "[a.]", "[test_s]", "[]")
     ]
-    made = [made_id(node) for node in nodes]
+    made = [id_of(node) for node in nodes]
     assert len(set(made)) == len(set(nodes)) == len(nodes)
     assert all(re.fullmatch(ID, one, re.ASCII) for one in made)
-    assert all(re.fullmatch(ID, made_id(node, 1000), re.ASCII) for node in nodes)
+    assert all(re.fullmatch(ID, id_of(node, 1000), re.ASCII) for node in nodes)
 
 
 def test_two_tests_of_one_name_have_a_cassette_each(samples):

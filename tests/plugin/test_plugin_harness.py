@@ -161,6 +161,9 @@ async def test_told(mala_session):
             "pytest_mala.errors.StalePrompt: cassettes/calc-1.yaml: connection 1 (work), turn 1, frame 3: the prompt "
             "is not what was recorded (no turn is fresh; turn 1 of 1 answers a prompt that no longer exists)",
             r"You{+ \x1b]0;owned\x07\u202e+} are working on one issue in a git",
+            "closest recorded prompt: this one, 99 % of the words alike",
+            "compared by name: the folders, ids and secrets that this run knows; everything else word by word",
+            "last frame played: frame 2 (control_response) at 0.399 s, 1 of 16",
             "record it with: pytest test_by_hand.py::test_diverged --mala-lane=scripted --mala-record=all",
         ]
 

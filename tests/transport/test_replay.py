@@ -215,14 +215,17 @@ class TestHooks:
         tape.connect(hooks=hooks).prompt("please").hook(0).answer({}).result().end()
         said = await diverging(Play(tape), clock, hooks={"PreToolUse": [allow]})
         where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
-        assert said == f"{where}: the hooks were recorded as hook_8, and are hook_0 now\n{REMEDY}"
+        assert said == (
+            f"{where}: the hooks were recorded as hook_8, and are hook_0 now\n  no frame of 3 was played yet\n{REMEDY}"
+        )
 
     async def test_no_hooks_are_told_in_one_way(self, tape: Tape, clock: VirtualClock) -> None:
         said = await diverging(Play(tape.connect(hooks={}).prompt("please").result().end()), clock)
         where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
         assert said == (
             f"{where}: the control request initialize is not what was recorded\n"
-            f"  $.hooks: recorded {{}}, now None\n{REMEDY}"
+            "  $.hooks: recorded {}, now None\n"
+            f"{BY_NAME}\n  no frame of 2 was played yet\n{REMEDY}"
         )
 
     @pytest.mark.parametrize(
@@ -234,7 +237,10 @@ class TestHooks:
     ) -> None:
         said = await diverging(Play(tape.connect(hooks=hooks).prompt("please").result().end()), clock)
         where = "cassettes/x-1.yaml: connection 1 (work), turn 0, frame 1"
-        assert said == f"{where}: the hook {told}[0] was recorded and is not registered now\n{REMEDY}"
+        assert said == (
+            f"{where}: the hook {told}[0] was recorded and is not registered now\n"
+            f"  no frame of 2 was played yet\n{REMEDY}"
+        )
 
     async def test_a_hook_that_never_answers_is_the_cause_that_is_told(self, tape: Tape, clock: VirtualClock) -> None:
         async def silent(*_: Any) -> dict[str, Any]:
