@@ -1,10 +1,12 @@
 """Reads, writes and seals cassette files; nothing here trusts a byte that it has not checked.
 
-A file is a comment, the canonical YAML of the data, the digest of all that as a comment, and the end mark `...`.
+A file is a comment, the canonical YAML of the data, the digest of all that as a comment, and the end mark `...`. Frames
+are checked when they are parsed, which is when somebody looks at them (see `opening`).
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_mala.errors import CassetteError, CassetteMissingError, HarnessError
 from pytest_mala.transport.cassette import canonical, strict
 from pytest_mala.transport.cassette.model import FORMAT, Cassette
+from pytest_mala.transport.cassette.opening import COMMENT, opened, parsed
 from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_data
 
 if TYPE_CHECKING:
@@ -31,16 +34,14 @@ INCOMPLETE: Final = (
     "the recording was cut short (complete: false); record it again, or replay it with --mala-allow-incomplete"
 )
 
-_COMMENT: Final = (
-    "# pytest-mala cassette: recorded agent sessions. Review it like code, it drives hooks and checks; "
-    "after an edit: pytest-mala cassette seal FILE\n"
-)
-_END: Final = "\n...\n"
-_DIGEST = re.compile(r"\n# sha256: ([0-9a-f]{64})\n\.\.\.\n\Z")
-_ANY_DIGEST = re.compile(r"\n# sha256:[^\n]*\n\.\.\.\n\Z")
+_END: Final = b"\n...\n"
+_DIGEST = re.compile(rb"\n# sha256: ([0-9a-f]{64})\n\.\.\.\n\Z")
+_ANY_DIGEST = re.compile(rb"\n# sha256:[^\n]*\n\.\.\.\n\Z")
+_TAIL_BYTES: Final = 200
 _VERSION = re.compile(r"^version:[ ]*([^\s#]+)", re.MULTILINE)
 _FORMAT = re.compile(r"^mala:\s*\{?\s*format:[ ]*([^\s#,}]+)", re.MULTILINE)
-_HEAD_CHARACTERS: Final = 4096
+_HEAD_BYTES: Final = 4096
+_PIECE_BYTES: Final = 1024 * 1024
 _NEIGHBOURS_MAX: Final = 100
 
 
@@ -51,22 +52,23 @@ def dump(cassette: Cassette) -> str:
         to_cassette(data)  # what is written must be readable
     except SchemaError as error:
         raise ValueError(str(error)) from None
-    text = _COMMENT + canonical.dumps(data)
-    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}{_END}"
+    text = COMMENT.decode() + canonical.dumps(data)
+    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}{_END.decode()}"
 
 
 def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
-    """The cassette at `path`, checked whole.
+    """The cassette at `path`, open; its frames are parsed and checked when they are looked at.
 
     CassetteMissingError if there is none; CassetteError, with the line, for a file that is not exactly what `write`
     made: no regular file, too large, not UTF-8, truncated, of another format, edited without `seal`, or not of the
-    schema. A recording that was cut short (`complete: false`) is refused unless `allow_incomplete`.
+    schema; the last also later, from frames. A recording that was cut short (`complete: false`) is refused unless
+    `allow_incomplete`.
     """
-    text = _readable(path)
-    _check_digest(path, text)
-    cassette = _parsed(path, text)
+    content = _readable(path)
+    digest = _check_digest(path, content)
+    cassette = opened(path, content, digest)
     if not cassette.complete and not allow_incomplete:
-        line = strict.line_of(text, ("mala", "complete"))
+        line = strict.line_of(content.decode(), ("mala", "complete"))
         raise CassetteError(path, INCOMPLETE, line)
     return cassette
 
@@ -77,7 +79,7 @@ def line_of(path: Path, where: Sequence[str | int]) -> int | None:
     For errors about a cassette that `read` has accepted; None if the file has changed since.
     """
     try:
-        text = _readable(path)
+        text = _readable(path).decode()
         places = [where[:length] for length in range(len(where), 0, -1)]  # what is shared stands somewhere else
         return next((line for place in places if (line := strict.line_of(text, place)) is not None), None)
     except HarnessError:
@@ -123,36 +125,49 @@ def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool
     read afterwards; `check` may refuse more by raising, before anything is written. Comments of the editor are not
     kept.
     """
-    text = _readable(path)
-    cassette = _parsed(path, text)
+    content = _readable(path)
+    cassette = parsed(path, content)
     if check is not None:
         check(cassette)
-    if _digest_in(text) == _digest_of(text):
+    if _digest_in(content) == _digest_of(content):
         return False
     write(path, replace(cassette, edited=True))
     return True
 
 
-def _readable(path: Path) -> str:
-    """The text of a whole file of our format; not yet trusted."""
+def _readable(path: Path) -> bytes:
+    """The UTF-8 of a whole file of our format; not yet trusted."""
     content = _content(path)
     if not content:
         raise CassetteError(path, "is empty; take it from version control or record it again")
     try:
-        text = content.decode()
+        _check_utf8(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CassetteError(path, f"is not UTF-8 text (byte 0x{content[error.start]:02x})", line) from None
-    if "\r" in text:
+    if b"\r" in content:
         raise CassetteError(
             path,
             "has a carriage return, and a cassette is read byte by byte; if git converts line ends here, "
             "switch that off for cassettes in .gitattributes (`*.yaml -text`)",
-            text.count("\n", 0, text.index("\r")) + 1,
+            content.count(b"\n", 0, content.index(b"\r")) + 1,
         )
-    _check_end(path, text)
-    _check_format(path, text)
-    return text
+    _check_end(path, content)
+    _check_format(path, content)
+    return content
+
+
+def _check_utf8(content: bytes) -> None:
+    """Raises UnicodeDecodeError; in pieces, since the text of a large file would double what it takes in memory."""
+    if content.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), _PIECE_BYTES):
+            decoder.decode(content[start : start + _PIECE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        content.decode()  # says where
 
 
 def _content(path: Path) -> bytes:
@@ -184,22 +199,22 @@ def _bytes_of(path: Path, file: int) -> bytes:
         return stream.read(MAX_BYTES + 1)
 
 
-def _check_end(path: Path, text: str) -> None:
-    end = text.find(_END)  # canonical text never has this at the start of a line
-    if end >= 0 and end + len(_END) == len(text):
+def _check_end(path: Path, content: bytes) -> None:
+    end = content.find(_END)  # canonical text never has this at the start of a line
+    if end >= 0 and end + len(_END) == len(content):
         return
     if end >= 0:
-        line = text.count("\n", 0, end + len(_END)) + 1
+        line = content.count(b"\n", 0, end + len(_END)) + 1
         raise CassetteError(path, "there is text after the end mark `...`", line)
-    last = text.count("\n") + (not text.endswith("\n"))
+    last = content.count(b"\n") + (not content.endswith(b"\n"))
     raise CassetteError(
         path, "the end mark `...` is missing: the file is truncated, or pytest-mala did not write it", last
     )
 
 
-def _check_format(path: Path, text: str) -> None:
+def _check_format(path: Path, content: bytes) -> None:
     """Before anything else is read: a later format may have another digest, another layout."""
-    head = text[:_HEAD_CHARACTERS]
+    head = content[:_HEAD_BYTES].decode(errors="replace")
     for pattern, known, owner in ((_VERSION, 1, "vcrpy's version"), (_FORMAT, FORMAT, "cassette format")):
         match = pattern.search(head)
         if match and match[1] != str(known):
@@ -212,33 +227,27 @@ def _check_format(path: Path, text: str) -> None:
             )
 
 
-def _check_digest(path: Path, text: str) -> None:
+def _check_digest(path: Path, content: bytes) -> str:
+    """The digest, if it is the right one."""
     seal_it = f"look at the change, then accept it with `pytest-mala cassette seal {shlex.quote(str(path))}`"
-    line = text.count("\n") - 1
-    found = _digest_in(text)
+    found = _digest_in(content)
+    if found is not None and found == _digest_of(content):
+        return found
+    line = content.count(b"\n") - 1
     if found is None:
         raise CassetteError(path, f"the digest (`# sha256: ...` above the end mark) is missing; {seal_it}", line)
-    if found != _digest_of(text):
-        raise CassetteError(path, f"the text does not match its digest, it was edited by hand; {seal_it}", line)
+    raise CassetteError(path, f"the text does not match its digest, it was edited by hand; {seal_it}", line)
 
 
-def _digest_in(text: str) -> str | None:
-    match = _DIGEST.search(text, max(0, len(text) - 200))
-    return match[1] if match else None
+def _digest_in(content: bytes) -> str | None:
+    match = _DIGEST.search(content, max(0, len(content) - _TAIL_BYTES))
+    return match[1].decode() if match else None
 
 
-def _digest_of(text: str) -> str:
+def _digest_of(content: bytes) -> str:
     """Of all bytes above the line that holds the digest."""
-    match = _ANY_DIGEST.search(text, max(0, len(text) - 200))
-    return hashlib.sha256(text[: match.start() + 1 if match else len(text)].encode()).hexdigest()
-
-
-def _parsed(path: Path, text: str) -> Cassette:
-    data = strict.load(text, path)
-    try:
-        return to_cassette(data)
-    except SchemaError as error:
-        raise CassetteError(path, str(error), strict.line_of(text, error.where)) from None
+    match = _ANY_DIGEST.search(content, max(0, len(content) - _TAIL_BYTES))
+    return hashlib.sha256(memoryview(content)[: match.start() + 1 if match else len(content)]).hexdigest()
 
 
 def _new_neighbour(path: Path) -> tuple[Path, int]:
