@@ -35,9 +35,9 @@ def stock(path: Path) -> int:
 
 
 def opened(path: Path) -> int:
-    from pytest_mala.transport.cassette import read
+    from pytest_mala.transport.cassette import read_lazily
 
-    return len(read(path).takes[0].interactions)
+    return len(read_lazily(path).takes[0].interactions)
 
 
 def checked(path: Path) -> int:

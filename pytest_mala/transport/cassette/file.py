@@ -1,7 +1,6 @@
 """Reads, writes and seals cassette files; nothing here trusts a byte that it has not checked.
 
-A file is a comment, the canonical YAML of the data, the digest of all that as a comment, and the end mark `...`. Frames
-are checked when they are parsed, which is when somebody looks at them (see `opening`).
+A file is a comment, the canonical YAML of the data, the digest of all that as a comment, and the end mark `...`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
+__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "read_lazily", "seal", "write"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
@@ -57,12 +56,23 @@ def dump(cassette: Cassette) -> str:
 
 
 def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
-    """The cassette at `path`, open; its frames are parsed and checked when they are looked at.
+    """The cassette at `path`, checked whole.
 
     CassetteMissingError if there is none; CassetteError, with the line, for a file that is not exactly what `write`
     made: no regular file, too large, not UTF-8, truncated, of another format, edited without `seal`, or not of the
-    schema; the last also later, from frames. A recording that was cut short (`complete: false`) is refused unless
-    `allow_incomplete`.
+    schema. A recording that was cut short (`complete: false`) is refused unless `allow_incomplete`.
+    """
+    cassette = read_lazily(path, allow_incomplete=allow_incomplete)
+    for one in (one for take in cassette.takes for one in take.interactions):
+        if "frames" in one.response:
+            one.response["frames"] = list(one.response["frames"])
+    return cassette
+
+
+def read_lazily(path: Path, *, allow_incomplete: bool = False) -> Cassette:
+    """As `read`, but frames are parsed and checked when they are looked at: each list of them is a `Frames`.
+
+    Looking at them may raise CassetteError, with the line.
     """
     content = _readable(path)
     digest = _check_digest(path, content)

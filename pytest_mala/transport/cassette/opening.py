@@ -1,8 +1,8 @@
 """Opens the checked bytes of a cassette: everything but the frames is read at once, frames when they are looked at.
 
 Why late is safe: the digest proves nothing, since anyone can compute it, so nothing is skipped: every check is made
-before the value that it is about is given out. A replay looks at all frames of its take before the session begins.
-Where the quick way meets anything that it does not expect, the whole file is read by the strict parser, and that
+before the value that it is about is given out. A replay reads all frames of its take before the session begins. Where
+the quick way meets anything that it does not expect, the whole file is read by the strict parser, and that
 decides: so there is one set of rules and of messages, whichever way a file is read.
 """
 

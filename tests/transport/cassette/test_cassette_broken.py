@@ -257,7 +257,7 @@ def test_a_broken_cassette_is_told_in_one_line(tmp_path: Path, small: Cassette, 
     path = tmp_path / "x.yaml"
     path.write_bytes(broken if isinstance(broken, bytes) else broken.encode())
     with pytest.raises(CassetteError) as caught:
-        read(path).values()
+        read(path)
     assert str(caught.value) == message.replace("PATH", str(path))
     assert caught.value.path == path
     assert caught.value.__cause__ is None
@@ -270,7 +270,7 @@ def test_a_frame_of_the_wrong_kind_can_not_share(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(resealed(text.replace(init, init.replace("system", "assistant"))))
     with pytest.raises(CassetteError) as caught:
-        read(path).values()
+        read(path)
     assert caught.value.what == (
         "interactions[1].response.frames[4].shared: "
         "only a system frame or an answer to a control request from the CLI can share a payload"
@@ -332,4 +332,4 @@ def test_every_truncation_is_refused(tmp_path: Path, small: Cassette) -> None:
     for cut in range(0, len(content), 7):
         path.write_bytes(content[:cut])
         with pytest.raises(CassetteError):
-            read(path).values()
+            read(path)

@@ -72,7 +72,7 @@ def test_a_recording_that_was_cut_short_stays_incomplete(tmp_path: Path, small: 
     path.write_text(path.read_text().replace("Done.", "Did it."))
     seal(path)
     with pytest.raises(CassetteError) as caught:
-        read(path).values()
+        read(path)
     assert str(caught.value) == (
         f"{path}:10: the recording was cut short (complete: false); record it again, "
         "or replay it with --mala-allow-incomplete"
