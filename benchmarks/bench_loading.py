@@ -40,6 +40,17 @@ def opened(path: Path) -> int:
     return len(read_lazily(path).takes[0].interactions)
 
 
+def registered(path: Path) -> int:
+    import vcr
+
+    from pytest_mala import register_with_vcr
+
+    recorder = vcr.VCR(record_mode="none")
+    register_with_vcr(recorder)
+    with recorder.use_cassette(str(path)) as played:
+        return len(played)
+
+
 def checked(path: Path) -> int:
     from pytest_mala.transport.cassette import read
     from pytest_mala.transport.takes import read_take
@@ -47,7 +58,12 @@ def checked(path: Path) -> int:
     return len(read_take(read(path).takes[0].interactions).connections[0].steps)
 
 
-WAYS = {"stock vcrpy": stock, "ours, opened": opened, "ours, every frame checked": checked}
+WAYS = {
+    "stock vcrpy": stock,
+    "vcrpy with ours registered": registered,
+    "ours, opened": opened,
+    "ours, every frame checked": checked,
+}
 
 
 def _child(way: str, path: Path, warm_up: Path) -> None:
@@ -89,6 +105,18 @@ def _measured(way: str, path: Path, warm_up: Path, rounds: int) -> tuple[float, 
     return min(spent for spent, _ in found), min(size for _, size in found)
 
 
+def _look_up(path: Path) -> tuple[float, int]:
+    """Seconds that vcrpy takes to find the last interaction, and how many there are."""
+    from pytest_mala.transport.cassette.vcrpy import use_cassette
+
+    with use_cassette(path, "none") as played:
+        last = played.requests[-1]
+        began = time.perf_counter()
+        assert played.can_play_response_for(last)
+        played.play_response(last)
+        return time.perf_counter() - began, len(played)
+
+
 def main(counts: tuple[int, ...]) -> None:
     from pytest_mala.transport.cassette import write
 
@@ -105,6 +133,11 @@ def main(counts: tuple[int, ...]) -> None:
             for way, (spent, used) in found.items():
                 ratio = f"1/{stock_seconds / spent:5.1f} time, 1/{stock_size / max(used, 0.1):5.1f} memory"
                 print(f"    {way:28} {spent * 1000:10.1f} ms {used:8.1f} MB   {ratio}")
+            spent, steps = _look_up(path)
+            print(
+                f"    {'vcrpy finds the last step':28} {spent * 1000:10.1f} ms of {steps:,}; "
+                f"each once about {spent * steps / 2 * 1000:,.0f} ms, which a replay does not pay"
+            )
             if wanted := WANTED.get(count):
                 print(f"    {'(wanted of opening)':28} {'':25}1/{wanted[0]:5.1f} time, 1/{wanted[1]:5.1f} memory")
 

@@ -12,6 +12,7 @@ import re
 import shlex
 import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mala.errors import CassetteError, CassetteMissingError, HarnessError
@@ -22,9 +23,8 @@ from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_d
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "read_lazily", "seal", "write"]
+__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "read_lazily", "read_text", "seal", "write"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
@@ -74,7 +74,16 @@ def read_lazily(path: Path, *, allow_incomplete: bool = False) -> Cassette:
 
     Looking at them may raise CassetteError, with the line.
     """
-    content = _readable(path)
+    return _opened(path, _content(path), allow_incomplete=allow_incomplete)
+
+
+def read_text(text: str) -> Cassette:
+    """As `read_lazily`, from the text of a file. Raises CassetteError for a file called `cassette`."""
+    return _opened(Path("cassette"), text.encode(), allow_incomplete=False)
+
+
+def _opened(path: Path, content: bytes, *, allow_incomplete: bool) -> Cassette:
+    _check_readable(path, content)
     digest = _check_digest(path, content)
     cassette = opened(path, content, digest)
     if not cassette.complete and not allow_incomplete:
@@ -89,7 +98,9 @@ def line_of(path: Path, where: Sequence[str | int]) -> int | None:
     For errors about a cassette that `read` has accepted; None if the file has changed since.
     """
     try:
-        text = _readable(path).decode()
+        content = _content(path)
+        _check_readable(path, content)
+        text = content.decode()
         places = [where[:length] for length in range(len(where), 0, -1)]  # what is shared stands somewhere else
         return next((line for place in places if (line := strict.line_of(text, place)) is not None), None)
     except HarnessError:
@@ -135,7 +146,8 @@ def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool
     read afterwards; `check` may refuse more by raising, before anything is written. Comments of the editor are not
     kept.
     """
-    content = _readable(path)
+    content = _content(path)
+    _check_readable(path, content)
     cassette = parsed(path, content)
     if check is not None:
         check(cassette)
@@ -145,9 +157,8 @@ def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool
     return True
 
 
-def _readable(path: Path) -> bytes:
-    """The UTF-8 of a whole file of our format; not yet trusted."""
-    content = _content(path)
+def _check_readable(path: Path, content: bytes) -> None:
+    """Raises CassetteError for what is not the UTF-8 of a whole file of our format; it is not yet trusted."""
     if not content:
         raise CassetteError(path, "is empty; take it from version control or record it again")
     try:
@@ -164,7 +175,6 @@ def _readable(path: Path) -> bytes:
         )
     _check_end(path, content)
     _check_format(path, content)
-    return content
 
 
 def _check_utf8(content: bytes) -> None:

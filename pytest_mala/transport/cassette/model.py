@@ -51,8 +51,8 @@ class Interaction:
 
     `response` is JSON data. If it has the key "frames" (a list of frame items: `{"cli": frame}`, `{"sdk": frame}`,
     `{"trailing": frame}`, `{"tree": commit id}`, `{"decision": text}`), then it has "ms" beside it: for each item the
-    milliseconds since the item before. In a cassette that was read lazily the list is a `Frames`: looking at it may raise
-    CassetteError.
+    milliseconds since the item before. In a cassette that was read lazily the list is a `Frames`: looking at it may
+    raise CassetteError.
     """
 
     method: str
