@@ -49,19 +49,22 @@ def frames(count: int) -> Iterator[Frame]:
             yield _framed(number, (_text, _call, _answer, _edit, _answer)[number % 5](number))
 
 
-def cassette(count: int) -> Cassette:
-    """A recorded take of one connection with so many frames of the CLI, and one more, the answer to initialize."""
+def cassette(count: int, gap_seconds: float = 0.005) -> Cassette:
+    """A recorded take of one connection with so many frames of the CLI, and one more, the answer to initialize.
+
+    Gaps of 20 ms and less are not waited for on replay.
+    """
     aliases = Aliases()
 
     def canonical(value: Any, connection: int) -> Any:
         return aliases.canonical(value, connection) if isinstance(value, dict) else value
 
-    made = interactions(list(_entries(count)), issue="bench", take=1, canonical=canonical)
+    made = interactions(list(_entries(count, gap_seconds)), issue="bench", take=1, canonical=canonical)
     take = Take(number=1, start=START, interactions=made)
     return Cassette(issue="bench", lane="scripted", sdk="0.2.187", cli="2.1.330", takes=(take,))
 
 
-def _entries(count: int) -> Iterator[Frame]:
+def _entries(count: int, gap_seconds: float) -> Iterator[Frame]:
     asked = {"subtype": "initialize", "hooks": None}
     answer = {"subtype": "success", "request_id": "req_1_0a1b2c3d", "response": {"commands": []}}
     yield {"k": "connect", "t": 0.0, "c": 1, "purpose": "work", "body": ""}
@@ -72,7 +75,7 @@ def _entries(count: int) -> Iterator[Frame]:
         message = {"role": "user", "content": prompt(turn)}
         yield _wire("send", at, {"type": "user", "message": message, "session_id": "default"})
         for one in said:
-            at += 0.25
+            at += gap_seconds
             yield _wire("recv", at, one)
     yield {"k": "end", "t": at, "c": 1, "how": "closed"}
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_mala.transport.cassette import Interaction
+from pytest_mala.transport.names import EVERYWHERE, Places, named_places
 from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_head, check_interaction, place_of
 
@@ -230,7 +231,8 @@ class Step:
     """One thing that happens on a recorded connection.
 
     `kind`: query, control (the SDK begins), cli (a frame arrives), sdk (an answer of ours), tree, decision, end.
-    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it.
+    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it; `named` are
+    the places of names in a frame that is to be delivered (transport/names.py).
     """
 
     kind: str
@@ -241,6 +243,7 @@ class Step:
     trailing: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    named: Places = EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +364,10 @@ class _Reader:
         lines = self.lines(one, number)
         for item, ms in zip(one.response.get("frames", []), one.response.get("ms", []), strict=True):
             ((what, value),) = item.items()
-            lines.add("cli" if what == "trailing" else what, self.turn, value, ms=ms, trailing=what == "trailing")
+            if what in ("cli", "trailing"):
+                lines.add("cli", self.turn, value, ms=ms, trailing=what == "trailing", named=_named(value))
+            else:
+                lines.add(what, self.turn, value, ms=ms)
 
     def end(self, one: Interaction, number: int) -> None:
         self.lines(one, number).add("end", self.turn, one.body, extra=one.response)
@@ -378,6 +384,11 @@ class _Reader:
         if number not in self.connections:
             raise TakeError(one, (), f"connection {number} was never opened (no CONNECT before it)")
         return self.connections[number]
+
+
+def _named(frame: Mapping[str, Any]) -> Places:
+    """Control frames get ids of this run in places of their own: they are always made anew."""
+    return EVERYWHERE if frame.get("type") in ("control_request", "control_response") else named_places(frame)
 
 
 def read_take(recorded: Iterable[Interaction]) -> TakeScript:
