@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import marshal
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 __all__ = ["EVERYWHERE", "Names", "Places", "map_strings", "named_places"]
 
-Places = tuple[tuple[str | int, ...], ...]
+Places = Sequence[Sequence[str | int]]
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:
@@ -55,6 +55,10 @@ def named_places(value: Any) -> Places:
     return tuple(sorted(places, key=str))
 
 
+_SIMPLE: Final = re.compile(r"[^${}]*[^${}A-Z0-9_][^${}]*")
+"""A value that can't become part of a name, whatever it is put into: its place is looked at no second time."""
+
+
 class Names:
     """Two-way substitution between real values and `${NAME}`.
 
@@ -72,6 +76,8 @@ class Names:
 
     def __init__(self, values: Mapping[str, str], *, whole: Collection[str] = ()) -> None:
         self._values = {name: value for name, value in values.items() if value}
+        self._by_reference = {"${" + name + "}": value for name, value in self._values.items()} | {"${$}": "$"}
+        self._is_simple = all(map(_SIMPLE.fullmatch, self._values.values()))
         self._by_value = {value: name for name, value in self._values.items()}
         longest_first = sorted(self._by_value, key=lambda value: (-len(value), value))
         patterns = (_whole(one) if self._by_value[one] in whole else re.escape(one) for one in longest_first)
@@ -93,7 +99,7 @@ class Names:
 
     def show_at(self, value: Any, places: Places) -> Any:
         """As `show`, for a mapping of which `named_places` is known; what does not change is shared with it."""
-        if places == EVERYWHERE:
+        if places and not places[0]:  # everywhere
             return self.show(value)
         shown = dict(value)
         for place in places:
@@ -108,10 +114,15 @@ class Names:
         return self._hide.sub(lambda match: "${" + self._by_value.get(match.group(), "$") + "}", text)
 
     def _show_text(self, text: str) -> str:
-        return self._show.sub(lambda match: self._value_of(match.group(1), match.group()), text)
+        if self._is_simple and "${$}" not in text:  # a third of the time; most texts have one name
+            for reference, value in self._by_reference.items():
+                if reference in text:
+                    text = text.replace(reference, value)
+            return text
+        return self._show.sub(self._shown, text)
 
-    def _value_of(self, name: str, as_written: str) -> str:
-        return "$" if name == "$" else self._values.get(name, as_written)
+    def _shown(self, match: re.Match[str]) -> str:
+        return self._by_reference.get(match.group(), match.group())
 
 
 def _whole(path: str) -> str:

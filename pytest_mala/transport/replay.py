@@ -107,6 +107,7 @@ class ReplayTransport:
         """The recorded frames, each when its time has come and the client did what came before it."""
         if not self._ready and not self._closed:
             raise _connection_error("the transport is not connected")
+        player = self._player
         for at, step in enumerate(self._steps[self._next :], self._next):
             self._at = at
             kind = step.kind
@@ -115,7 +116,8 @@ class ReplayTransport:
                     await self._until(lambda step=step: not self._unanswered(step))  # type: ignore[misc]
                 if step.ms > _JITTER_MS:
                     await self._until_due(at, step)
-                self._player.raise_pending()
+                if player.divergence is not None:
+                    player.raise_pending()
                 if not self._closed:
                     self._next = at + 1
                     yield self._delivered(step)
@@ -308,18 +310,20 @@ class ReplayTransport:
         if self._tree is not None:
             self._player.switch_tree(self._tree)
             self._tree = None
-        frame: dict[str, Any] = self._player.names.show_at(step.value, step.named)
-        if frame.get("type") == "control_response":
+        player, named = self._player, step.named
+        frame: dict[str, Any] = player.names.show_at(step.value, named) if named else {**step.value}
+        kind = frame.get("type")
+        if kind == "control_response":
             answered = frame["response"]["request_id"]
             frame["response"]["request_id"] = self._live_ids.get(answered, answered)
-        elif frame.get("type") == "control_request":
+        elif kind == "control_request":
             if frame["request_id"] in self._answers:
                 self._asked_for[frame["request_id"]] = step
             if frame["request"].get("subtype") == "hook_callback":
                 frame["request"]["callback_id"] = self._hooks.live(frame["request"]["callback_id"])
-        self._mark = self._now()
+        self._mark = asyncio.get_running_loop().time()
         self._delivered_count += 1
-        self._player.observer.frame("cli", frame)
+        player.observer.frame("cli", frame)
         return frame
 
     def _recorded_error(self, step: Step) -> Exception:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_mala.transport.cassette import Interaction
 from pytest_mala.transport.names import EVERYWHERE, Places, named_places
@@ -226,8 +226,10 @@ def interactions(entries: Iterable[Entry], *, issue: str, take: int, canonical: 
     return tuple(one.closed() for one in writer.all)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Step(NamedTuple):  # and no dataclass: a long take has tens of thousands, and making them is what loading costs
     """One thing that happens on a recorded connection.
 
     `kind`: query, control (the SDK begins), cli (a frame arrives), sdk (an answer of ours), tree, decision, end.
@@ -236,13 +238,13 @@ class Step:
     """
 
     kind: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody calls here
     turn: int
     value: Any
     ms: int = 0
     trailing: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
+    extra: Mapping[str, Any] = _NOTHING
     named: Places = EVERYWHERE
 
 

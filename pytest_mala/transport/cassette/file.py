@@ -24,7 +24,18 @@ from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_d
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "read_lazily", "read_text", "seal", "write"]
+__all__ = [
+    "INCOMPLETE",
+    "MAX_BYTES",
+    "content_of",
+    "dump",
+    "line_of",
+    "read",
+    "read_lazily",
+    "read_text",
+    "seal",
+    "write",
+]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
@@ -74,7 +85,7 @@ def read_lazily(path: Path, *, allow_incomplete: bool = False) -> Cassette:
 
     Looking at them may raise CassetteError, with the line.
     """
-    return _opened(path, _content(path), allow_incomplete=allow_incomplete)
+    return _opened(path, content_of(path), allow_incomplete=allow_incomplete)
 
 
 def read_text(text: str) -> Cassette:
@@ -98,7 +109,7 @@ def line_of(path: Path, where: Sequence[str | int]) -> int | None:
     For errors about a cassette that `read` has accepted; None if the file has changed since.
     """
     try:
-        content = _content(path)
+        content = content_of(path)
         _check_readable(path, content)
         text = content.decode()
         places = [where[:length] for length in range(len(where), 0, -1)]  # what is shared stands somewhere else
@@ -146,7 +157,7 @@ def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool
     read afterwards; `check` may refuse more by raising, before anything is written. Comments of the editor are not
     kept.
     """
-    content = _content(path)
+    content = content_of(path)
     _check_readable(path, content)
     cassette = parsed(path, content)
     if check is not None:
@@ -190,7 +201,7 @@ def _check_utf8(content: bytes) -> None:
         content.decode()  # says where
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """The bytes of a regular file; a link, a folder or a pipe in its place is refused before it is read."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NotCanonicalError", "quick_list", "quick_mapping"]
+__all__ = ["NotCanonicalError", "forget_lines", "quick_list", "quick_mapping"]
 
 _DEPTH: Final = 24  # of blocks, and again of brackets on one line: together well below what `strict` allows
 _KEY_MAX: Final = 1000  # characters; YAML reads a longer key only behind a question mark
@@ -248,3 +248,8 @@ def _block(lines: list[str], at: int, style: str, column: int) -> tuple[str, int
     if not told[-1]:
         raise NotCanonicalError
     return "\n".join(told) + ("" if chomp else "\n"), end
+
+
+def forget_lines() -> None:
+    """Forget what lines said that were read before; only measurements need this."""
+    _entry.cache_clear()
