@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from pytest_mala.transport.cassette import Interaction
+from pytest_mala.transport.cassette.collecting import without_collecting
 from pytest_mala.transport.names import EVERYWHERE, Places, named_places
 from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_head, check_interaction, place_of
@@ -393,6 +394,7 @@ def _named(frame: Mapping[str, Any]) -> Places:
     return EVERYWHERE if frame.get("type") in ("control_request", "control_response") else named_places(frame)
 
 
+@without_collecting()
 def read_take(recorded: Iterable[Interaction]) -> TakeScript:
     """The script of a take. Raises TakeError for an interaction that can't be played or stands at no known place."""
     reader = _Reader()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_mala.errors import CassetteError, CassetteMissingError, HarnessError
 from pytest_mala.transport.cassette import canonical, strict
+from pytest_mala.transport.cassette.collecting import without_collecting
 from pytest_mala.transport.cassette.model import FORMAT, Cassette
 from pytest_mala.transport.cassette.opening import COMMENT, opened, parsed
 from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_data
@@ -66,6 +67,7 @@ def dump(cassette: Cassette) -> str:
     return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}{_END.decode()}"
 
 
+@without_collecting()
 def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
     """The cassette at `path`, checked whole.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_mala.errors import HarnessError
+from pytest_mala.transport.cassette.collecting import without_collecting
 from pytest_mala.transport.cassette.file import content_of
 
 __all__ = ["KEPT_FROM_BYTES", "Kept"]
@@ -39,6 +40,7 @@ class Kept:
         self._key = _key(path)
         self.data = self._found()
 
+    @without_collecting()
     def _found(self) -> Any:
         if self._key is None:
             return None
