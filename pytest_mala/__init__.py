@@ -123,6 +123,7 @@ _HOMES = {
         "ToolUseCallback",
     ),
     "pytest_mala.session.telemetry": ("NullSpan", "NullTelemetryProvider", "TelemetryProvider", "TelemetrySpan"),
+    "pytest_mala.transport.cassette.vcrpy": ("register_with_vcr",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -281,3 +282,4 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_house.py compa
         TelemetryProvider as TelemetryProvider,
         TelemetrySpan as TelemetrySpan,
     )
+    from pytest_mala.transport.cassette.vcrpy import register_with_vcr as register_with_vcr

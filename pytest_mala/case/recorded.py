@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from pytest_mala.transport.telling import ToldStep
     from pytest_mala.workspace import Change, Commit, Tag
 
-__all__ = ["RecordedTake", "check_recorded", "read_application", "read_imported", "read_recorded", "says_application"]
+__all__ = [
+    "RecordedError",
+    "RecordedTake",
+    "check_recorded",
+    "held_together",
+    "read_application",
+    "read_imported",
+    "read_recorded",
+    "says_application",
+]
 
 _ID: Final = re.compile("[0-9a-f]{40}")
 _FILE: Final = re.compile("[0-7]{6} [0-9a-f]{12}")
@@ -94,16 +103,23 @@ def read_imported(path: Path, cassette: Cassette) -> tuple[ToldStep, ...]:
 
 def _played(path: Path, cassette: Cassette, take: Take, *, keeps_ignored: bool) -> RecordedTake:
     try:
-        script = read_take(take.interactions)
-        base, snapshots = read_base(script), read_snapshots(script)
-        known = check_trees(base, snapshots, keeps_ignored=keeps_ignored)
-        check_named_trees(take.interactions, known)
-        check_results(script.gates)
+        return held_together(read_take(take.interactions), take.interactions, keeps_ignored=keeps_ignored)
     except TakeError as error:
         raise CassetteError(path, str(error), _line(path, cassette, error.uri, error.where)) from None
     except RecordedError as error:
         uri = Cassette.prefix(cassette.issue, take.number) + error.place
         raise CassetteError(path, str(error), _line(path, cassette, uri, ("response",))) from None
+
+
+def held_together(script: TakeScript, recorded: Iterable[Interaction], *, keeps_ignored: bool) -> RecordedTake:
+    """The take, if its trees and gates hold together. Raises RecordedError.
+
+    `recorded`: the interactions that may name trees; none where that was looked at before.
+    """
+    base, snapshots = read_base(script), read_snapshots(script)
+    known = check_trees(base, snapshots, keeps_ignored=keeps_ignored)
+    check_named_trees(recorded, known)
+    check_results(script.gates)
     return RecordedTake(script=script, base=base, snapshots=snapshots)
 
 

@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_mala.case.left_out import left_out
-from pytest_mala.case.recorded import check_recorded, read_imported, read_recorded
-from pytest_mala.case.settings import model_script
-from pytest_mala.case.story import parting
+from pytest_mala.case.loading import load_take
+from pytest_mala.case.settings import RecordMode, model_script
 from pytest_mala.clock import Clock, VirtualClock
 from pytest_mala.errors import CassetteError, CassetteMissingError, WorkspaceError
 from pytest_mala.gate import CheckResult, compare_verdicts, notes
 from pytest_mala.session.log import LogWriter
-from pytest_mala.transport.cassette import read
 from pytest_mala.transport.play import Player
 
 if TYPE_CHECKING:
@@ -59,32 +57,27 @@ class ReplayRun:
     def load(self) -> None:
         """Read the cassette. Raises CassetteMissingError with what records it, CassetteError if it can't be trusted."""
         try:
-            cassette = read(self._path, allow_incomplete=self._settings.allow_incomplete)
-            if cassette.issue != self._issue.id:
-                what = f"expected a cassette of issue {self._issue.id!r}, got {cassette.issue!r}"
-                raise CassetteError(self._path, what)
-            if cassette.source is not None:
-                self.imported = read_imported(self._path, cassette)
-            else:
-                self._read(cassette, keeps_ignored=bool(self._issue.workspace.include))
+            found = load_take(
+                self._path,
+                self._issue.id,
+                take=self.take,
+                allow_incomplete=self._settings.allow_incomplete,
+                keeps_ignored=bool(self._issue.workspace.include),
+                kept_in=self._settings.kept_in if self._settings.record is RecordMode.NONE else None,
+            )
         except CassetteMissingError:
             raise CassetteMissingError(self._missing()) from None
         except CassetteError as error:
             raise self._refused(error) from None
-        self._cassette = cassette
-        self._is_edited = cassette.edited
-        if not cassette.complete:
+        self._cassette = found.cassette
+        self._is_edited, self.parting, self.imported = found.is_edited, found.parting, found.imported
+        if not found.is_complete:
             self._notes.append("the recording was cut short: this is as far as it goes")
-        take = self.recorded
-        self.parting = parting(cassette, cassette.takes[0], take) if take is not cassette.takes[0] else None
-        start = datetime.fromisoformat(take.start)
+        if found.recorded is not None:
+            self._take = found.recorded
+            self.base = self._take.base
+        start = datetime.fromisoformat(found.start)
         self.clock: Clock = VirtualClock(start, frozen=self._settings.frozen)
-
-    def _read(self, cassette: Cassette, *, keeps_ignored: bool) -> None:
-        if len(cassette.takes) > 1:
-            check_recorded(self._path, cassette, keeps_ignored=keeps_ignored)
-        self._take = read_recorded(self._path, cassette, take=self.take, keeps_ignored=keeps_ignored)
-        self.base = self._take.base
 
     def _missing(self) -> str:
         """The command that records works only where there is a model script, so that comes first."""
@@ -190,12 +183,13 @@ class ReplayRun:
     @property
     def cassette(self) -> Cassette:
         """What was read."""
+        assert self._cassette is not None, "what is to be recorded anew is read from its file"
         return self._cassette
 
     @property
     def recorded(self) -> Take:
         """The take that is played."""
-        take = self._cassette.take(self.take)
+        take = self.cassette.take(self.take)
         assert take is not None, "or it could not have been read"
         return take
 

@@ -16,7 +16,7 @@ from pytest_mala.errors import HarnessError, UsageError
 from pytest_mala.issue import EndReason
 from pytest_mala.session.transcript.lines import bounded, escaped
 from pytest_mala.transport.assemble import TakeHead, assemble
-from pytest_mala.transport.cassette import Journal, read, read_journal, write
+from pytest_mala.transport.cassette import Journal, read, read_journal
 from pytest_mala.transport.kept import CannotGoOnError
 from pytest_mala.transport.live import CLITransport
 from pytest_mala.transport.merging import locked, merged
@@ -242,11 +242,15 @@ class ScriptedRun:
 
     def _write(self, cassette: Cassette) -> None:
         """After a second look for secrets at the finished text, and at the values that stand in it."""
+        from pytest_mala.transport.cassette.vcrpy import (
+            store,
+        )  # here: vcrpy costs 0.1 s, and only what records needs it
+
         where = self._settings.shown(self._cassette)
         with locked(self._cassette.parent):
             whole = merged(self._cassette, self._other_takes(), cassette, at_most=self._settings.takes)
             values = whole.values()
-            write(self._cassette, whole, check=lambda text: check_text(text, self._scrubber, values, where=where))
+            store(self._cassette, whole, check=lambda text: check_text(text, self._scrubber, values, where=where))
 
     def _other_takes(self) -> Cassette | None:
         """The cassette as it is; one that can't be read is replaced whole."""

@@ -53,7 +53,8 @@ class CaseSettings:
     that records an issue, with `{issue}` for its id, `allow_incomplete` whether a recording that was cut short is
     replayed as far as it goes, `stale` what a prompt with another wording is.
     `take` is the number of the take that is played or recorded, `takes` how many a cassette is to have (None: as many
-    as it has), `plays` how often a take is played and compared with itself.
+    as it has), `plays` how often a take is played and compared with itself, `kept_in` the folder where what was made of
+    large cassettes is kept for the next run (None: nowhere).
     """
 
     lane: Lane
@@ -68,6 +69,7 @@ class CaseSettings:
     take: int = 1
     takes: int | None = None
     plays: int = 1
+    kept_in: Path | None = None
 
     @property
     def tolerates_stale(self) -> bool:

@@ -15,6 +15,7 @@ from pytest_mala.plugin.stash import ISSUE, SESSION_ERRORS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from pytest_mala.case import CaseResult, CaseSettings
     from pytest_mala.case.application import Application
@@ -74,9 +75,19 @@ def mala_settings(request: pytest.FixtureRequest, mala_take: int) -> CaseSetting
         takes=settings.takes,
         plays=settings.plays,
         allow_incomplete=settings.allow_incomplete,
+        kept_in=_kept_in(request.config),
         rootdir=settings.rootdir,
         record_command=command.replace("{", "{{").replace("}", "}}"),
     )
+
+
+def _kept_in(config: pytest.Config) -> Path | None:
+    """Our folder in pytest's cache; None without that plugin (`-p no:cacheprovider`), or where it can't be made."""
+    cache = getattr(config, "cache", None)
+    try:
+        return None if cache is None else cache.mkdir("mala")
+    except OSError:
+        return None
 
 
 def record_command(test: str) -> str:

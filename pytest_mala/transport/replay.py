@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedEndError", "ReplayTransport"]
 
+_JITTER_MS = 20
+
 
 class RecordedEndError(Exception):
     """The recorded connection broke with an error that can't be built again; the message is its text, else its type."""
@@ -105,28 +107,31 @@ class ReplayTransport:
         """The recorded frames, each when its time has come and the client did what came before it."""
         if not self._ready and not self._closed:
             raise _connection_error("the transport is not connected")
+        player = self._player
         for at, step in enumerate(self._steps[self._next :], self._next):
             self._at = at
-            match step.kind:
-                case "query" | "control" | "decision":
-                    await self._until(lambda at=at: at in self._done)  # type: ignore[misc]
-                case "tree":
-                    self._tree = step.value
-                case "cli":
+            kind = step.kind
+            if kind == "cli":  # first, and without waiting where there is nothing to wait for: most steps are frames
+                if self._asked_for:
                     await self._until(lambda step=step: not self._unanswered(step))  # type: ignore[misc]
+                if step.ms > _JITTER_MS:
                     await self._until_due(at, step)
-                    if not self._closed:
-                        self._next = at + 1
-                        yield self._delivered(step)
-                case "end" if step.value == "eof":
-                    self._broken = "Cannot write to terminated process (exit code: 0)"
-                    return
-                case "end" if step.value == "error":
-                    error = self._recorded_error(step)
-                    self._broken = f"Cannot write to process that exited with error: {error}"
-                    raise error
-                case _:
-                    pass
+                if player.divergence is not None:
+                    player.raise_pending()
+                if not self._closed:
+                    self._next = at + 1
+                    yield self._delivered(step)
+            elif kind in ("query", "control", "decision"):
+                await self._until(lambda at=at: at in self._done)  # type: ignore[misc]
+            elif kind == "tree":
+                self._tree = step.value
+            elif kind == "end" and step.value == "eof":
+                self._broken = "Cannot write to terminated process (exit code: 0)"
+                return
+            elif kind == "end" and step.value == "error":
+                error = self._recorded_error(step)
+                self._broken = f"Cannot write to process that exited with error: {error}"
+                raise error
             if self._closed:
                 return
         self._at = len(self._steps)
@@ -178,17 +183,24 @@ class ReplayTransport:
         A client that already sent what comes later does not wait any more.
         """
         if not self._player.has_gaps:
-            self._player.raise_pending()
             return
-        due = self._mark + max(0, step.ms - max(20, step.ms // 100)) / 1000
-        while (left := due - self._now()) > 0 and not self._closed and self._ahead < at:
-            self._player.raise_pending()
-            try:
-                async with asyncio.timeout(left):
-                    await self._changed.wait()
-            except TimeoutError:
-                break
-        self._player.raise_pending()
+        is_due = False
+
+        def ring() -> None:
+            nonlocal is_due
+            is_due = True
+            self.wake()
+
+        due = self._mark + (step.ms - max(_JITTER_MS, step.ms // 100)) / 1000
+        if due <= self._now():
+            return
+        timer = asyncio.get_running_loop().call_at(due, ring)
+        try:
+            while not (is_due or self._closed or self._ahead >= at):
+                self._player.raise_pending()
+                await self._changed.wait()
+        finally:
+            timer.cancel()
 
     def _unanswered(self, step: Step) -> list[Step]:
         """Requests of the CLI whose recorded answers must come before this frame may."""
@@ -302,19 +314,21 @@ class ReplayTransport:
         if self._tree is not None:
             self._player.switch_tree(self._tree)
             self._tree = None
-        frame = self._player.names.show(step.value)
-        if frame.get("type") == "control_response":
+        player, named = self._player, step.named
+        frame: dict[str, Any] = player.names.show_at(step.value, named) if named else {**step.value}
+        kind = frame.get("type")
+        if kind == "control_response":
             answered = frame["response"]["request_id"]
             frame["response"]["request_id"] = self._live_ids.get(answered, answered)
-        elif frame.get("type") == "control_request":
+        elif kind == "control_request":
             if frame["request_id"] in self._answers:
                 self._asked_for[frame["request_id"]] = step
             if frame["request"].get("subtype") == "hook_callback":
                 frame["request"]["callback_id"] = self._hooks.live(frame["request"]["callback_id"])
-        self._mark = self._now()
+        self._mark = asyncio.get_running_loop().time()
         self._delivered_count += 1
-        self._player.observer.frame("cli", frame)
-        return dict(frame)
+        player.observer.frame("cli", frame)
+        return frame
 
     def _recorded_error(self, step: Step) -> Exception:
         """The error that ended the recorded connection, as the SDK's own type where it can be built from what was

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_mala.transport.cassette import Interaction
+from pytest_mala.transport.cassette.collecting import without_collecting
+from pytest_mala.transport.names import EVERYWHERE, Places, named_places
 from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_head, check_interaction, place_of
 
@@ -225,22 +227,26 @@ def interactions(entries: Iterable[Entry], *, issue: str, take: int, canonical: 
     return tuple(one.closed() for one in writer.all)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Step(NamedTuple):  # and no dataclass: a long take has tens of thousands, and making them is what loading costs
     """One thing that happens on a recorded connection.
 
     `kind`: query, control (the SDK begins), cli (a frame arrives), sdk (an answer of ours), tree, decision, end.
-    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it.
+    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it; `named` are
+    the places of names in a frame that is to be delivered (transport/names.py).
     """
 
     kind: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody calls here
     turn: int
     value: Any
     ms: int = 0
     trailing: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
+    extra: Mapping[str, Any] = _NOTHING
+    named: Places = EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +367,10 @@ class _Reader:
         lines = self.lines(one, number)
         for item, ms in zip(one.response.get("frames", []), one.response.get("ms", []), strict=True):
             ((what, value),) = item.items()
-            lines.add("cli" if what == "trailing" else what, self.turn, value, ms=ms, trailing=what == "trailing")
+            if what in ("cli", "trailing"):
+                lines.add("cli", self.turn, value, ms=ms, trailing=what == "trailing", named=_named(value))
+            else:
+                lines.add(what, self.turn, value, ms=ms)
 
     def end(self, one: Interaction, number: int) -> None:
         self.lines(one, number).add("end", self.turn, one.body, extra=one.response)
@@ -380,6 +389,12 @@ class _Reader:
         return self.connections[number]
 
 
+def _named(frame: Mapping[str, Any]) -> Places:
+    """Control frames get ids of this run in places of their own: they are always made anew."""
+    return EVERYWHERE if frame.get("type") in ("control_request", "control_response") else named_places(frame)
+
+
+@without_collecting()
 def read_take(recorded: Iterable[Interaction]) -> TakeScript:
     """The script of a take. Raises TakeError for an interaction that can't be played or stands at no known place."""
     reader = _Reader()

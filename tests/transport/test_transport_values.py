@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from pytest_mala.errors import HarnessError
 from pytest_mala.transport import compare, names
 from pytest_mala.transport.cassette import Interaction
 from pytest_mala.transport.compare import json_difference, word_diff
-from pytest_mala.transport.names import Names
+from pytest_mala.transport.names import EVERYWHERE, Names, named_places
 from pytest_mala.transport.options import options_text
 from pytest_mala.transport.takes import interactions, read_take
 
@@ -184,3 +185,25 @@ class TestTakes:
             HarnessError, match=f"^interaction {method} claude-sdk://x/1/{place}: expected CONNECT, QUERY"
         ):
             read_take([one])
+
+
+@pytest.mark.parametrize("value", ["B", "HOME", "}x", "${HOME}", "$", "/a/b", "a b"])
+@pytest.mark.parametrize(
+    "text", ["${X}", "${A${X}}", "${${X}}", "${A${X}", "$${X}{HOME}", "${X}${$}{HOME}", "${NONE} ${X}"]
+)
+def test_a_shown_value_is_not_looked_at_again(value: str, text: str) -> None:
+    names = Names({"X": value, "HOME": "/root", "AB": "wrong", "A": "wrong"})
+    pieces = re.split(r"(\$\{(?:\$|[A-Z]+)\})", text)
+    known = {**{f"${{{name}}}": shown for name, shown in names.values.items()}, "${$}": "$"}
+    expected = "".join(known.get(piece, piece) for piece in pieces)
+    frame = {"a": {"b": ["x", text]}, "c": "none"}
+    assert named_places(frame) == (("a", "b", 1),)
+    assert names.show_at(frame, named_places(frame)) == names.show(frame) == {"a": {"b": ["x", expected]}, "c": "none"}
+    assert frame == {"a": {"b": ["x", text]}, "c": "none"}, "the recorded frame is as it was"
+
+
+def test_a_key_with_a_name_has_all_of_its_frame_looked_through() -> None:
+    frame = {"${HOME}": {"a": "${HOME}/x"}}
+    assert named_places(frame) == EVERYWHERE
+    assert Names({"HOME": "/root"}).show_at(frame, EVERYWHERE) == {"/root": {"a": "/root/x"}}
+    assert named_places({"a": ["$HOME", "{x}"]}) == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mala.transport.cassette.aliases import Aliases
-from pytest_mala.transport.cassette.file import INCOMPLETE, MAX_BYTES, dump, line_of, read, seal, write
+from pytest_mala.transport.cassette.file import INCOMPLETE, MAX_BYTES, dump, line_of, read, read_lazily, seal, write
 from pytest_mala.transport.cassette.journal import Journal, read_journal
 from pytest_mala.transport.cassette.model import (
     FORMAT,
@@ -35,6 +35,7 @@ __all__ = [
     "line_of",
     "read",
     "read_journal",
+    "read_lazily",
     "seal",
     "write",
 ]

@@ -5,24 +5,38 @@ A file is a comment, the canonical YAML of the data, the digest of all that as a
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
 import shlex
 import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_mala.errors import CassetteError, CassetteMissingError, HarnessError
 from pytest_mala.transport.cassette import canonical, strict
+from pytest_mala.transport.cassette.collecting import without_collecting
 from pytest_mala.transport.cassette.model import FORMAT, Cassette
+from pytest_mala.transport.cassette.opening import COMMENT, opened, parsed
 from pytest_mala.transport.cassette.schema import SchemaError, to_cassette, to_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-__all__ = ["INCOMPLETE", "MAX_BYTES", "dump", "line_of", "read", "seal", "write"]
+__all__ = [
+    "INCOMPLETE",
+    "MAX_BYTES",
+    "content_of",
+    "dump",
+    "line_of",
+    "read",
+    "read_lazily",
+    "read_text",
+    "seal",
+    "write",
+]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest cassette that is read, in bytes."""
@@ -31,16 +45,14 @@ INCOMPLETE: Final = (
     "the recording was cut short (complete: false); record it again, or replay it with --mala-allow-incomplete"
 )
 
-_COMMENT: Final = (
-    "# pytest-mala cassette: recorded agent sessions. Review it like code, it drives hooks and checks; "
-    "after an edit: pytest-mala cassette seal FILE\n"
-)
-_END: Final = "\n...\n"
-_DIGEST = re.compile(r"\n# sha256: ([0-9a-f]{64})\n\.\.\.\n\Z")
-_ANY_DIGEST = re.compile(r"\n# sha256:[^\n]*\n\.\.\.\n\Z")
+_END: Final = b"\n...\n"
+_DIGEST = re.compile(rb"\n# sha256: ([0-9a-f]{64})\n\.\.\.\n\Z")
+_ANY_DIGEST = re.compile(rb"\n# sha256:[^\n]*\n\.\.\.\n\Z")
+_TAIL_BYTES: Final = 200
 _VERSION = re.compile(r"^version:[ ]*([^\s#]+)", re.MULTILINE)
 _FORMAT = re.compile(r"^mala:\s*\{?\s*format:[ ]*([^\s#,}]+)", re.MULTILINE)
-_HEAD_CHARACTERS: Final = 4096
+_HEAD_BYTES: Final = 4096
+_PIECE_BYTES: Final = 1024 * 1024
 _NEIGHBOURS_MAX: Final = 100
 
 
@@ -51,10 +63,11 @@ def dump(cassette: Cassette) -> str:
         to_cassette(data)  # what is written must be readable
     except SchemaError as error:
         raise ValueError(str(error)) from None
-    text = _COMMENT + canonical.dumps(data)
-    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}{_END}"
+    text = COMMENT.decode() + canonical.dumps(data)
+    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}{_END.decode()}"
 
 
+@without_collecting()
 def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
     """The cassette at `path`, checked whole.
 
@@ -62,11 +75,32 @@ def read(path: Path, *, allow_incomplete: bool = False) -> Cassette:
     made: no regular file, too large, not UTF-8, truncated, of another format, edited without `seal`, or not of the
     schema. A recording that was cut short (`complete: false`) is refused unless `allow_incomplete`.
     """
-    text = _readable(path)
-    _check_digest(path, text)
-    cassette = _parsed(path, text)
+    cassette = read_lazily(path, allow_incomplete=allow_incomplete)
+    for one in (one for take in cassette.takes for one in take.interactions):
+        if "frames" in one.response:
+            one.response["frames"] = list(one.response["frames"])
+    return cassette
+
+
+def read_lazily(path: Path, *, allow_incomplete: bool = False) -> Cassette:
+    """As `read`, but frames are parsed and checked when they are looked at: each list of them is a `Frames`.
+
+    Looking at them may raise CassetteError, with the line.
+    """
+    return _opened(path, content_of(path), allow_incomplete=allow_incomplete)
+
+
+def read_text(text: str) -> Cassette:
+    """As `read_lazily`, from the text of a file. Raises CassetteError for a file called `cassette`."""
+    return _opened(Path("cassette"), text.encode(), allow_incomplete=False)
+
+
+def _opened(path: Path, content: bytes, *, allow_incomplete: bool) -> Cassette:
+    _check_readable(path, content)
+    digest = _check_digest(path, content)
+    cassette = opened(path, content, digest)
     if not cassette.complete and not allow_incomplete:
-        line = strict.line_of(text, ("mala", "complete"))
+        line = strict.line_of(content.decode(), ("mala", "complete"))
         raise CassetteError(path, INCOMPLETE, line)
     return cassette
 
@@ -77,7 +111,9 @@ def line_of(path: Path, where: Sequence[str | int]) -> int | None:
     For errors about a cassette that `read` has accepted; None if the file has changed since.
     """
     try:
-        text = _readable(path)
+        content = content_of(path)
+        _check_readable(path, content)
+        text = content.decode()
         places = [where[:length] for length in range(len(where), 0, -1)]  # what is shared stands somewhere else
         return next((line for place in places if (line := strict.line_of(text, place)) is not None), None)
     except HarnessError:
@@ -123,39 +159,51 @@ def seal(path: Path, *, check: Callable[[Cassette], None] | None = None) -> bool
     read afterwards; `check` may refuse more by raising, before anything is written. Comments of the editor are not
     kept.
     """
-    text = _readable(path)
-    cassette = _parsed(path, text)
+    content = content_of(path)
+    _check_readable(path, content)
+    cassette = parsed(path, content)
     if check is not None:
         check(cassette)
-    if _digest_in(text) == _digest_of(text):
+    if _digest_in(content) == _digest_of(content):
         return False
     write(path, replace(cassette, edited=True))
     return True
 
 
-def _readable(path: Path) -> str:
-    """The text of a whole file of our format; not yet trusted."""
-    content = _content(path)
+def _check_readable(path: Path, content: bytes) -> None:
+    """Raises CassetteError for what is not the UTF-8 of a whole file of our format; it is not yet trusted."""
     if not content:
         raise CassetteError(path, "is empty; take it from version control or record it again")
     try:
-        text = content.decode()
+        _check_utf8(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CassetteError(path, f"is not UTF-8 text (byte 0x{content[error.start]:02x})", line) from None
-    if "\r" in text:
+    if b"\r" in content:
         raise CassetteError(
             path,
             "has a carriage return, and a cassette is read byte by byte; if git converts line ends here, "
             "switch that off for cassettes in .gitattributes (`*.yaml -text`)",
-            text.count("\n", 0, text.index("\r")) + 1,
+            content.count(b"\n", 0, content.index(b"\r")) + 1,
         )
-    _check_end(path, text)
-    _check_format(path, text)
-    return text
+    _check_end(path, content)
+    _check_format(path, content)
 
 
-def _content(path: Path) -> bytes:
+def _check_utf8(content: bytes) -> None:
+    """Raises UnicodeDecodeError; in pieces, since the text of a large file would double what it takes in memory."""
+    if content.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), _PIECE_BYTES):
+            decoder.decode(content[start : start + _PIECE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        content.decode()  # says where
+
+
+def content_of(path: Path) -> bytes:
     """The bytes of a regular file; a link, a folder or a pipe in its place is refused before it is read."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -184,22 +232,22 @@ def _bytes_of(path: Path, file: int) -> bytes:
         return stream.read(MAX_BYTES + 1)
 
 
-def _check_end(path: Path, text: str) -> None:
-    end = text.find(_END)  # canonical text never has this at the start of a line
-    if end >= 0 and end + len(_END) == len(text):
+def _check_end(path: Path, content: bytes) -> None:
+    end = content.find(_END)  # canonical text never has this at the start of a line
+    if end >= 0 and end + len(_END) == len(content):
         return
     if end >= 0:
-        line = text.count("\n", 0, end + len(_END)) + 1
+        line = content.count(b"\n", 0, end + len(_END)) + 1
         raise CassetteError(path, "there is text after the end mark `...`", line)
-    last = text.count("\n") + (not text.endswith("\n"))
+    last = content.count(b"\n") + (not content.endswith(b"\n"))
     raise CassetteError(
         path, "the end mark `...` is missing: the file is truncated, or pytest-mala did not write it", last
     )
 
 
-def _check_format(path: Path, text: str) -> None:
+def _check_format(path: Path, content: bytes) -> None:
     """Before anything else is read: a later format may have another digest, another layout."""
-    head = text[:_HEAD_CHARACTERS]
+    head = content[:_HEAD_BYTES].decode(errors="replace")
     for pattern, known, owner in ((_VERSION, 1, "vcrpy's version"), (_FORMAT, FORMAT, "cassette format")):
         match = pattern.search(head)
         if match and match[1] != str(known):
@@ -212,33 +260,27 @@ def _check_format(path: Path, text: str) -> None:
             )
 
 
-def _check_digest(path: Path, text: str) -> None:
+def _check_digest(path: Path, content: bytes) -> str:
+    """The digest, if it is the right one."""
     seal_it = f"look at the change, then accept it with `pytest-mala cassette seal {shlex.quote(str(path))}`"
-    line = text.count("\n") - 1
-    found = _digest_in(text)
+    found = _digest_in(content)
+    if found is not None and found == _digest_of(content):
+        return found
+    line = content.count(b"\n") - 1
     if found is None:
         raise CassetteError(path, f"the digest (`# sha256: ...` above the end mark) is missing; {seal_it}", line)
-    if found != _digest_of(text):
-        raise CassetteError(path, f"the text does not match its digest, it was edited by hand; {seal_it}", line)
+    raise CassetteError(path, f"the text does not match its digest, it was edited by hand; {seal_it}", line)
 
 
-def _digest_in(text: str) -> str | None:
-    match = _DIGEST.search(text, max(0, len(text) - 200))
-    return match[1] if match else None
+def _digest_in(content: bytes) -> str | None:
+    match = _DIGEST.search(content, max(0, len(content) - _TAIL_BYTES))
+    return match[1].decode() if match else None
 
 
-def _digest_of(text: str) -> str:
+def _digest_of(content: bytes) -> str:
     """Of all bytes above the line that holds the digest."""
-    match = _ANY_DIGEST.search(text, max(0, len(text) - 200))
-    return hashlib.sha256(text[: match.start() + 1 if match else len(text)].encode()).hexdigest()
-
-
-def _parsed(path: Path, text: str) -> Cassette:
-    data = strict.load(text, path)
-    try:
-        return to_cassette(data)
-    except SchemaError as error:
-        raise CassetteError(path, str(error), strict.line_of(text, error.where)) from None
+    match = _ANY_DIGEST.search(content, max(0, len(content) - _TAIL_BYTES))
+    return hashlib.sha256(memoryview(content)[: match.start() + 1 if match else len(content)]).hexdigest()
 
 
 def _new_neighbour(path: Path) -> tuple[Path, int]:

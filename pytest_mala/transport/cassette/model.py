@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pytest_mala.transport.cassette.frames import Frames
 
 if TYPE_CHECKING:
     from pytest_mala.transport.proof import Proof
@@ -49,7 +51,8 @@ class Interaction:
 
     `response` is JSON data. If it has the key "frames" (a list of frame items: `{"cli": frame}`, `{"sdk": frame}`,
     `{"trailing": frame}`, `{"tree": commit id}`, `{"decision": text}`), then it has "ms" beside it: for each item the
-    milliseconds since the item before.
+    milliseconds since the item before. In a cassette that was read lazily the list is a `Frames`: looking at it may
+    raise CassetteError.
     """
 
     method: str
@@ -98,8 +101,8 @@ class Cassette:
         return next((take for take in self.takes if take.number == number), None)
 
     def values(self) -> list[dict[str, Any]]:
-        """All interactions of all takes as JSON data."""
-        return [asdict(one) for take in self.takes for one in take.interactions]
+        """All interactions of all takes as JSON data, not to be changed. Raises CassetteError for unreadable frames."""
+        return [_data(one) for take in self.takes for one in take.interactions]
 
     @staticmethod
     def prefix(issue: str, take: int) -> str:
@@ -109,3 +112,8 @@ class Cassette:
         'claude-sdk://calc-1/2/'
         """
         return f"claude-sdk://{issue}/{take}/"
+
+
+def _data(one: Interaction) -> dict[str, Any]:
+    response = {key: list(value) if isinstance(value, Frames) else value for key, value in one.response.items()}
+    return {"method": one.method, "uri": one.uri, "body": one.body, "headers": one.headers, "response": response}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mala.transport.cassette.frames import Frames
 from pytest_mala.transport.cassette.model import (
     FORMAT,
     LANES,
@@ -22,7 +23,7 @@ from pytest_mala.transport.proof import Proof
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SchemaError", "to_cassette", "to_data"]
+__all__ = ["SchemaError", "frame_items", "to_cassette", "to_data"]
 
 Where = tuple[str | int, ...]
 
@@ -82,6 +83,8 @@ def _head_data(take: Take) -> dict[str, Any]:
 
 def _interaction_data(one: Interaction, where: Where, pool: Pool) -> dict[str, Any]:
     response = dict(one.response)
+    if isinstance(response.get("frames"), Frames):
+        response["frames"] = list(response["frames"])
     _check_frames(response, (*where, "response"))
     if "frames" in response:
         response["frames"] = [pool.fold(item) for item in response["frames"]]
@@ -91,7 +94,10 @@ def _interaction_data(one: Interaction, where: Where, pool: Pool) -> dict[str, A
 
 
 def to_cassette(data: Any) -> Cassette:
-    """The data of a file as values; SchemaError names the first place that is not as it must be."""
+    """The data of a file as values; SchemaError names the first place that is not as it must be.
+
+    Frames that are read later (`Frames`) are checked then, by `frame_items`.
+    """
     top = _fields(data, (), _TOP, may={"shared": dict})
     if top["version"] != 1:
         raise SchemaError(("version",), f"expected 1, got {top['version']}")
@@ -207,7 +213,7 @@ def _interaction(value: Any, where: Where, shared: Mapping[str, Any]) -> Interac
         headers[name] = values[0]
     response = both["response"]
     _check_frames(response, (*where, "response"), in_file=True)
-    if "frames" in response:
+    if "frames" in response and not isinstance(response["frames"], Frames):
         response = {**response, "frames": _unfolded(response["frames"], (*where, "response", "frames"), shared)}
     return Interaction(
         method=request["method"], uri=request["uri"], body=request["body"], headers=headers, response=response
@@ -221,7 +227,8 @@ def _check_frames(response: dict[str, Any], where: Where, *, in_file: bool = Fal
     for key in ("frames", "ms"):
         if key not in response:
             raise SchemaError(where, f"missing key {key!r}; `ms` and `frames` come together")
-        _expect(response[key], (*where, key), list)
+        if not isinstance(response[key], Frames):
+            _expect(response[key], (*where, key), list)
     frames, ms = response["frames"], response["ms"]
     if len(frames) != len(ms):
         raise SchemaError((*where, "ms"), f"expected {len(frames)} numbers, one for each frame, got {len(ms)}")
@@ -230,8 +237,17 @@ def _check_frames(response: dict[str, Any], where: Where, *, in_file: bool = Fal
             raise SchemaError((*where, "ms", index), f"expected milliseconds, 0 or more, got {_shown(gap)}")
         if gap > MAX_MS:
             raise SchemaError((*where, "ms", index), f"expected at most {MAX_MS} ms (a year), got {_shown(gap)}")
-    for index, item in enumerate(frames):
+    for index, item in enumerate(() if isinstance(frames, Frames) else frames):
         _check_item(item, (*where, "frames", index), in_file=in_file)
+
+
+def frame_items(items: list[Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Frame items of a file, checked, with what is shared put back. Raises SchemaError, which knows the place only from
+    these items on.
+    """
+    for index, item in enumerate(items):
+        _check_item(item, (index,), in_file=True)
+    return _unfolded(items, (), shared)
 
 
 def _check_item(item: Any, where: Where, *, in_file: bool) -> None:
