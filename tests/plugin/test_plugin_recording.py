@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -34,7 +33,7 @@ def watched(root: Path, mode: RecordMode, folder: str = "tapes") -> Watched:
         rootdir=root / "project",
         record_command="",
     )
-    return Watched(SimpleNamespace(id="calc-1"), settings)
+    return Watched(settings.cassettes / "calc-1.yaml", settings)
 
 
 @pytest.mark.parametrize(
