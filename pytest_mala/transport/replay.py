@@ -74,7 +74,7 @@ class ReplayTransport:
         """Nothing is started; a connection that could not be made when it was recorded fails the same way, and one that
         we waited for in vain is waited for again.
         """
-        self._mark = self._now()
+        self._mark = asyncio.get_running_loop().time()
         if self._steps and self._steps[0].kind == "end" and self._steps[0].value == "error":
             raise self._recorded_error(self._steps[0])
         if self._steps and not any(self._began.values()):
@@ -114,7 +114,7 @@ class ReplayTransport:
             if kind == "cli":  # first, and without waiting where there is nothing to wait for: most steps are frames
                 if self._asked_for:
                     await self._until(lambda step=step: not self._unanswered(step))  # type: ignore[misc]
-                if step.ms > _JITTER_MS:
+                if step.ms > _JITTER_MS and player.has_gaps:
                     await self._until_due(at, step)
                 if player.divergence is not None:
                     player.raise_pending()
@@ -182,8 +182,6 @@ class ReplayTransport:
 
         A client that already sent what comes later does not wait any more.
         """
-        if not self._player.has_gaps:
-            return
         is_due = False
 
         def ring() -> None:
@@ -191,10 +189,10 @@ class ReplayTransport:
             is_due = True
             self.wake()
 
-        due = self._mark + (step.ms - max(_JITTER_MS, step.ms // 100)) / 1000
-        if due <= self._now():
+        due, loop = self._mark + (step.ms - max(_JITTER_MS, step.ms // 100)) / 1000, asyncio.get_running_loop()
+        if due <= loop.time():
             return
-        timer = asyncio.get_running_loop().call_at(due, ring)
+        timer = loop.call_at(due, ring)
         try:
             while not (is_due or self._closed or self._ahead >= at):
                 self._player.raise_pending()
@@ -271,18 +269,15 @@ class ReplayTransport:
     def _asked(self, request_id: str | None) -> str:
         """The request of the CLI with this id, in words."""
         for step in self._steps:
-            if (
-                step.kind == "cli"
-                and step.value.get("type") == "control_request"
-                and step.value["request_id"] == request_id
-            ):
+            is_request = step.kind == "cli" and step.value.get("type") == "control_request"
+            if is_request and step.value["request_id"] == request_id:
                 return request_in_words(step.value["request"], self._hooks)
         return f"the request {request_id}"
 
     def _took(self, at: int) -> None:
         self._done.add(at)
         if self._steps[at].kind != "sdk":
-            self._mark = self._now()
+            self._mark = asyncio.get_running_loop().time()
             self._ahead = max(self._ahead, at)
 
     def decide(self, what: str) -> None:
@@ -399,10 +394,6 @@ class ReplayTransport:
         if step.kind == "decision":
             return f"the recording waits for the session to decide {step.value!r}"
         return f"the next recorded thing is {step_in_words(step)} ({self._place(step)})"
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _connection_error(text: str) -> Exception:

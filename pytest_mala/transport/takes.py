@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_mala.transport.cassette import Interaction
 from pytest_mala.transport.cassette.collecting import without_collecting
-from pytest_mala.transport.names import EVERYWHERE, Places, named_places
+from pytest_mala.transport.script import ConnectionScript, GateScript, Step, TakeScript, names_in
 from pytest_mala.transport.turns import TurnWatch
 from pytest_mala.transport.wellformed import TakeError, check_head, check_interaction, place_of
 
@@ -227,64 +227,6 @@ def interactions(entries: Iterable[Entry], *, issue: str, take: int, canonical: 
     return tuple(one.closed() for one in writer.all)
 
 
-_NOTHING: Mapping[str, Any] = {}
-
-
-class Step(NamedTuple):  # and no dataclass: a long take has tens of thousands, and making them is what loading costs
-    """One thing that happens on a recorded connection.
-
-    `kind`: query, control (the SDK begins), cli (a frame arrives), sdk (an answer of ours), tree, decision, end.
-    `index` counts the frames of the connection from 1, as messages name them; `ms` is the gap before it; `named` are
-    the places of names in a frame that is to be delivered (transport/names.py).
-    """
-
-    kind: str
-    index: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody calls here
-    turn: int
-    value: Any
-    ms: int = 0
-    trailing: bool = False
-    headers: Mapping[str, str] = _NOTHING
-    extra: Mapping[str, Any] = _NOTHING
-    named: Places = EVERYWHERE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionScript:
-    """One recorded connection: why it was opened, with which options, and what happened on it in order."""
-
-    number: int
-    purpose: str
-    options: str
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateScript:
-    """One recorded gate attempt: a row of JSON and a duration in milliseconds for each check."""
-
-    attempt: int
-    rows: tuple[Mapping[str, Any], ...]
-    ms: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeScript:
-    """All that a take says, ready to be replayed: connections, trees by turn, gates by attempt, the lifecycle's
-    decisions.
-    """
-
-    connections: tuple[ConnectionScript, ...]
-    trees: Mapping[int, Mapping[str, Any]]
-    gates: Mapping[int, GateScript]
-    decisions: tuple[str, ...]
-
-    @property
-    def turns(self) -> int:
-        """How many prompts were sent."""
-        return sum(step.kind == "query" for one in self.connections for step in one.steps)
-
-
 def kept_entry(one: Interaction) -> dict[str, Any]:
     """The journal entry that puts an interaction of an earlier recording into this one, unchanged."""
     place = place_of(one)
@@ -368,7 +310,7 @@ class _Reader:
         for item, ms in zip(one.response.get("frames", []), one.response.get("ms", []), strict=True):
             ((what, value),) = item.items()
             if what in ("cli", "trailing"):
-                lines.add("cli", self.turn, value, ms=ms, trailing=what == "trailing", named=_named(value))
+                lines.add("cli", self.turn, value, ms=ms, trailing=what == "trailing", named=names_in(value))
             else:
                 lines.add(what, self.turn, value, ms=ms)
 
@@ -387,11 +329,6 @@ class _Reader:
         if number not in self.connections:
             raise TakeError(one, (), f"connection {number} was never opened (no CONNECT before it)")
         return self.connections[number]
-
-
-def _named(frame: Mapping[str, Any]) -> Places:
-    """Control frames get ids of this run in places of their own: they are always made anew."""
-    return EVERYWHERE if frame.get("type") in ("control_request", "control_response") else named_places(frame)
 
 
 @without_collecting()
