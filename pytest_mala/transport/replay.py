@@ -1,8 +1,6 @@
-"""One recorded connection, played to the real SDK client: frames out at their recorded times, everything the client
-sends compared.
+"""One recorded connection, played to the real SDK client: frames go out in time, what the client sends is compared.
 
-A frame waits for what the client sent before it when it was recorded; timer decisions are barriers; an answer that
-belongs to a tool call is awaited before that call's next frame (slice.md 4, 5, 8).
+A frame waits for what was sent before it, and for answers of its tool call (slice.md 4, 5, 8); decisions are barriers.
 """
 
 from __future__ import annotations
@@ -381,7 +379,7 @@ class ReplayTransport:
         return f"the recording ends here ({played} of {len(frames)} frames played)"
 
     def _not_answered(self) -> str:
-        asked = [self._asked(one) for one in self._asked_for]
+        asked = list(map(self._asked, self._asked_for))
         return f"{listed(asked)} {'was' if len(asked) == 1 else 'were'} not answered" if asked else ""
 
     def describe(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -433,7 +434,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32), junk=JUNK)
 def test_nothing_in_a_log_makes_it_fail(tmp_path_factory: pytest.TempPathFactory, seed: int, junk: Any) -> None:
     """Fields are replaced by junk, lines torn, dropped, repeated and put in another order: a story or one error."""
@@ -444,7 +445,7 @@ def test_nothing_in_a_log_makes_it_fail(tmp_path_factory: pytest.TempPathFactory
         while isinstance(entry, dict) and entry:
             key = rules.choice(list(entry))
             if rules.random() < 0.4:
-                entry[key] = junk
+                entry[key] = copy.deepcopy(junk)  # it may be chosen again, and must not come into itself
                 break
             inside = entry[key]
             entry = rules.choice(inside) if isinstance(inside, list) and inside else inside
