@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,7 @@ def test_places_have_names_and_the_cli_has_its_own(stage: Stage, tmp_path: Path)
     places = {"HOME": tmp_path, "CWD": tmp_path / "a", "ROOT": tmp_path / "a", "SHORT": tmp_path.parents[-1]}
     names = Asked(name="x", script=tmp_path / "x", workspace=tmp_path, settings=settings, places=places).names(stage)
     a = tmp_path / "a"
-    text = f"{a}/b {a}b {tmp_path} {stage.config}/x {stage.home} {str(a).replace('/', '-').replace('_', '-')}-x /"
+    slug = re.sub("[^A-Za-z0-9]", "-", str(a))  # as the CLI makes it of any path, also of one with a dot
+    text = f"{a}/b {a}b {tmp_path} {stage.config}/x {stage.home} {slug}-x /"
     assert names.hide(text) == ("${ROOT}/b ${HOME}/ab ${HOME} ${CONFIG}/x ${CLI_HOME} ${ROOT_SLUG}-x /")
     assert names.show(names.hide(text)) == text
