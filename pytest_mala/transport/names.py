@@ -70,8 +70,8 @@ class Names:
 
     Values of the names in `whole` are paths that other paths may begin with; they are found where they end:
 
-    >>> Names({"HOME": "/root"}, whole=["HOME"]).hide("/root/x, /rooted, see/root")
-    '${HOME}/x, /rooted, see/root'
+    >>> Names({"HOME": "/ann"}, whole=["HOME"]).hide("/ann/x, /anna, see/ann")
+    '${HOME}/x, /anna, see/ann'
     """
 
     def __init__(self, values: Mapping[str, str], *, whole: Collection[str] = ()) -> None:

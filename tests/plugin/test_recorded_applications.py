@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,7 +254,7 @@ def test_a_killed_recording_is_recovered(recorded: Recorded) -> None:
     recorded.tests("""
         def stop():
             if os.path.exists("wait"):
-                open("waiting", "w").close()
+                os.write(int(os.environ["DOOR"]), b"x")
                 __import__("time").sleep(60)
 
         @pytest.mark.mala_cassette("killed")
@@ -264,17 +263,18 @@ def test_a_killed_recording_is_recovered(recorded: Recorded) -> None:
     """)
     recorded.script("killed", "answers: [{say: First.}]")
     (recorded.root / "wait").touch()
+    inside, outside = os.pipe()
     child = subprocess.Popen(
         [*PYTEST, "tests", *RECORD],
         cwd=recorded.root,
-        env=environment(recorded.root / "scratch"),
+        env={**environment(recorded.root / "scratch"), "DOOR": str(outside)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        pass_fds=[outside],
     )
-    for _ in range(600):
-        if (recorded.root / "waiting").exists():
-            break
-        time.sleep(0.05)
+    os.close(outside)
+    with os.fdopen(inside, "rb") as door:
+        assert door.read(1) == b"x"  # nothing comes from a child that ended before
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     (part,) = recorded.cassettes.iterdir()

@@ -13,6 +13,8 @@ from pytest_mala.transport.record import Recorder
 from pytest_mala.transport.takes import interactions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_mala.clock import VirtualClock
 
 pytestmark = pytest.mark.asyncio
@@ -26,6 +28,21 @@ class Entries:
 
     def append(self, entry: Any, *, sync: bool = False) -> None:
         self.all.append({**entry, "synced": sync})
+
+
+def recorder_into(
+    journal: Entries, clock: VirtualClock, start: Callable[[Any], Any], listener: Listener | None = None
+) -> Recorder:
+    """A recorder of a session that leaves no trees."""
+    return Recorder(
+        journal,
+        Names({}),
+        listener or Listener(),
+        clock=clock,
+        start=start,
+        note_tree=lambda: None,
+        capture=lambda number: {},
+    )
 
 
 async def record(
@@ -113,15 +130,7 @@ async def test_an_end_tells_how_it_came(tape: Tape, clock: VirtualClock) -> None
     tape.connect().prompt("please").end("error", error=error, exit_status=-9)
     journal = Entries()
     play = Play(tape)
-    recorder = Recorder(
-        journal,
-        Names({}),
-        Listener(),
-        clock=clock,
-        start=lambda options: play.player.connection("work", object()),
-        note_tree=lambda: None,
-        capture=lambda number: {},
-    )
+    recorder = recorder_into(journal, clock, lambda options: play.player.connection("work", object()))
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
 
     with clock:
@@ -141,15 +150,7 @@ async def test_what_was_refused_was_never_sent(tape: Tape, clock: VirtualClock) 
     from claude_agent_sdk import ClaudeAgentOptions, CLIConnectionError
 
     play, journal = Play(tape.connect().prompt("please").end()), Entries()
-    recorder = Recorder(
-        journal,
-        Names({}),
-        Listener(),
-        clock=clock,
-        start=lambda options: play.player.connection("work", object()),
-        note_tree=lambda: None,
-        capture=lambda number: {},
-    )
+    recorder = recorder_into(journal, clock, lambda options: play.player.connection("work", object()))
     asked = '{"type": "user", "message": {"role": "user", "content": "please"}}\n'
     with clock:
         transport = recorder.connection("work", ClaudeAgentOptions())
@@ -167,15 +168,7 @@ async def test_what_was_refused_was_never_sent(tape: Tape, clock: VirtualClock) 
 
 async def test_decisions_states_and_gates_are_entries(clock: VirtualClock) -> None:
     journal, listener = Entries(), Listener()
-    recorder = Recorder(
-        journal,
-        Names({}),
-        listener,
-        clock=clock,
-        start=lambda options: None,
-        note_tree=lambda: None,
-        capture=lambda n: {},  # type: ignore[arg-type,return-value]
-    )
+    recorder = recorder_into(journal, clock, lambda options: None, listener)
     recorder.base({"commit": "abc"})
     recorder.decide("idle")
     recorder.state("A B")
@@ -198,15 +191,7 @@ async def test_a_start_that_was_given_up_is_recorded_and_plays_again(tape: Tape,
             await asyncio.Event().wait()
 
     journal = Entries()
-    recorder = Recorder(
-        journal,
-        Names({}),
-        Listener(),
-        clock=clock,
-        start=lambda options: Hanging(),  # type: ignore[arg-type,return-value]
-        note_tree=lambda: None,
-        capture=lambda number: {},
-    )
+    recorder = recorder_into(journal, clock, lambda options: Hanging())
     with clock:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(30):
